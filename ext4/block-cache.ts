@@ -1,0 +1,150 @@
+/**
+ * Blocks of metadata by physical number, bounded in bytes. File contents do not pass through it:
+ * the kernel caches those.
+ *
+ * Eviction is by the clock algorithm. An evicted block's bytes are left to whoever still holds
+ * them; so nothing that was handed out ever changes under its holder.
+ */
+import type {BlockDevice} from './device.ts';
+import {CorruptError} from './errors.ts';
+
+export type CachedBlock = {
+	readonly number: number;
+	readonly bytes: Uint8Array;
+	readonly view: DataView;
+	/**
+	 * What this block was checked as since it was loaded, checksum and all; undefined before that.
+	 * A block that is claimed as two things is checked as each.
+	 */
+	checkedAs: string | undefined;
+	/** The clock's mark: touched since the hand last passed. */
+	isRecent: boolean;
+};
+
+/** Blocks read at once when a neighbour is likely to be wanted next; in bytes. */
+const readAheadBytes = 32 * 1024;
+
+export class BlockCache {
+	readonly blockSize: number;
+	readonly blockCount: number;
+	/** Device reads and blocks served without one, for `status`. */
+	readonly counts = {hits: 0, misses: 0};
+	readonly #device: BlockDevice;
+	readonly #blocks = new Map<number, CachedBlock>();
+	readonly #clock: CachedBlock[] = [];
+	readonly #blocksMax: number;
+	#hand = 0;
+
+	/** `blockCount` bounds the numbers that may be asked for. `cacheBytes` bounds what is kept. */
+	constructor(device: BlockDevice, blockSize: number, blockCount: number, cacheBytes: number) {
+		this.#device = device;
+		this.blockSize = blockSize;
+		this.blockCount = blockCount;
+		this.#blocksMax = Math.max(16, Math.floor(cacheBytes / blockSize));
+	}
+
+	/** Throws `CorruptError` for a number outside the volume, `DeviceError` from the device. */
+	read(number: number): CachedBlock {
+		const cached = this.#blocks.get(number);
+		if (cached !== undefined) {
+			cached.isRecent = true;
+			this.counts.hits++;
+			return cached;
+		}
+		this.assertInside(number);
+		this.counts.misses++;
+		const block = this.#allocate(number);
+		this.#device.read(number * this.blockSize, block.bytes);
+		this.#keep(block);
+		return block;
+	}
+
+	/**
+	 * As `read`, but a miss also loads the neighbours inside `[firstBlock, firstBlock + count)`
+	 * that fall into the same aligned window of 32 KiB, in one device read.
+	 */
+	readAhead(number: number, firstBlock: number, count: number): CachedBlock {
+		const cached = this.#blocks.get(number);
+		if (cached !== undefined) {
+			cached.isRecent = true;
+			this.counts.hits++;
+			return cached;
+		}
+		const windowBlocks = Math.max(1, readAheadBytes / this.blockSize);
+		const windowStart = number - (number % windowBlocks);
+		const start = Math.max(windowStart, firstBlock);
+		const end = Math.min(windowStart + windowBlocks, firstBlock + count, this.blockCount);
+		this.prefetch(start, end - start);
+		return this.read(number);
+	}
+
+	/**
+	 * Loads a run of blocks in as few device reads as what is cached already allows. Numbers
+	 * outside the volume are left out; whoever then asks for one gets the error.
+	 */
+	prefetch(firstBlock: number, count: number): void {
+		const end = Math.min(firstBlock + count, this.blockCount);
+		let start = Math.max(firstBlock, 0);
+		while (start < end) {
+			if (this.#blocks.has(start)) {
+				start++;
+				continue;
+			}
+			const run: CachedBlock[] = [];
+			while (start < end && run.length < this.#blocksMax && !this.#blocks.has(start)) {
+				run.push(this.#allocate(start++));
+			}
+			this.#load(run);
+		}
+	}
+
+	assertInside(number: number): void {
+		if (number >= this.blockCount || number < 0) {
+			throw new CorruptError(
+				'EXT4_BAD_BLOCK_NUMBER',
+				`block ${number} does not lie in a file system of ${this.blockCount} blocks`,
+			);
+		}
+	}
+
+	#load(run: CachedBlock[]): void {
+		const first = run[0];
+		if (first === undefined) return;
+		this.counts.misses++;
+		this.#device.readScattered(
+			first.number * this.blockSize,
+			run.map(block => block.bytes),
+		);
+		for (const block of run) this.#keep(block);
+	}
+
+	#allocate(number: number): CachedBlock {
+		const bytes = new Uint8Array(this.blockSize);
+		const view = new DataView(bytes.buffer);
+		return {number, bytes, view, checkedAs: undefined, isRecent: true};
+	}
+
+	#keep(block: CachedBlock): void {
+		this.#blocks.set(block.number, block);
+		if (this.#clock.length < this.#blocksMax) {
+			this.#clock.push(block);
+			return;
+		}
+		// Each step clears a mark, so that the second round at the latest finds a victim.
+		for (;;) {
+			const victim = this.#clock[this.#hand];
+			if (victim === undefined) {
+				this.#hand = 0;
+				continue;
+			}
+			if (victim.isRecent) {
+				victim.isRecent = false;
+				this.#hand++;
+				continue;
+			}
+			this.#blocks.delete(victim.number);
+			this.#clock[this.#hand++] = block;
+			return;
+		}
+	}
+}

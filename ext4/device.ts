@@ -1,0 +1,26 @@
+/**
+ * Where the bytes come from. `images/` implements it for files, devices and partitions; tests
+ * implement it in memory. Everything is synchronous: the engine runs one operation to its end
+ * before the next. Positions and lengths are in bytes.
+ */
+export interface BlockDevice {
+	readonly sizeBytes: number;
+	readonly isReadOnly: boolean;
+
+	/**
+	 * Fills all of `into` from `position`. Throws `DeviceError` when the range does not lie
+	 * inside the device or when the medium fails; never fills in part and returns.
+	 */
+	read(position: number, into: Uint8Array): void;
+
+	/** As one `read` into the buffers laid end to end; one request where the device can do it so. */
+	readScattered(position: number, into: readonly Uint8Array[]): void;
+
+	/** Throws `DeviceError` when the device is read-only or the range does not lie inside it. */
+	write(position: number, from: Uint8Array): void;
+
+	/** Returns when all that was written is on the medium. */
+	flush(): void;
+
+	close(): void;
+}

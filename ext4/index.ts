@@ -1,0 +1,35 @@
+/** The front door: what other rooms may import. */
+export type {BlockDevice} from './device.ts';
+export {
+	AssertionError,
+	assert,
+	type CorruptCode,
+	CorruptError,
+	DeviceError,
+	type Errno,
+	FileError,
+	isExpectedError,
+	type Place,
+	UnsupportedError,
+} from './errors.ts';
+export {Features} from './layout/features.ts';
+export type {Group} from './layout/group.ts';
+export {
+	type FileType,
+	type Inode,
+	inodeFlags,
+	reservedInode,
+	type Timestamp,
+} from './layout/inode.ts';
+export {type DescribedField, describe} from './layout/structure.ts';
+export {
+	ext4_super_block,
+	type Geometry,
+	superblockMagic,
+	superblockPosition,
+} from './layout/superblock.ts';
+export {describeExtentTree} from './mapping/extent-tree.ts';
+export {mapAt, type Run} from './mapping/index.ts';
+export {type Statistics, statisticsOf} from './statistics.ts';
+export type {Superblock} from './superblock.ts';
+export {Volume, type VolumeOptions} from './volume.ts';

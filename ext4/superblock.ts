@@ -1,0 +1,180 @@
+/** Opens the superblock: is it one, is it whole, can it be read; and says what it means. */
+import {crc32cOf} from './checksum.ts';
+import type {BlockDevice} from './device.ts';
+import {CorruptError, UnsupportedError} from './errors.ts';
+import {Features} from './layout/features.ts';
+import {
+	creatorOs,
+	ext4_super_block,
+	type Geometry,
+	readGeometry,
+	superblockFlags,
+	superblockMagic,
+	superblockPosition,
+	superblockState,
+	superblockTime,
+} from './layout/superblock.ts';
+
+export type Superblock = {
+	readonly features: Features;
+	readonly geometry: Geometry;
+	/** The 1,024 bytes, for printing by `describe(ext4_super_block, view, 0)`. */
+	readonly view: DataView;
+	readonly revision: number;
+	readonly uuid: Uint8Array;
+	/** As stored, up to the first NUL; any bytes. */
+	readonly label: Uint8Array;
+	readonly isHurd: boolean;
+	readonly isClean: boolean;
+	readonly hasErrors: boolean;
+	/** Seconds since 1970; 0 for never. */
+	readonly mkfsTime: number;
+	readonly mountTime: number;
+	readonly writeTime: number;
+	readonly freeBlockCount: number;
+	readonly freeInodeCount: number;
+	readonly reservedBlockCount: number;
+	readonly overheadClusterCount: number;
+	/** Four words, as the hash functions take them. */
+	readonly hashSeed: readonly [number, number, number, number];
+	readonly defaultHashVersion: number;
+	/** Names hash as unsigned characters; where the image does not say, as on x86: signed. */
+	readonly isHashUnsigned: boolean;
+	readonly encoding: number;
+	readonly encodingFlags: number;
+	readonly journalInode: number;
+	readonly journalDevice: number;
+	readonly lastOrphan: number;
+	readonly firstMetaGroup: number;
+	readonly reservedDescriptorBlocks: number;
+	readonly backupGroups: readonly [number, number];
+	readonly quotaInodes: {readonly user: number; readonly group: number; readonly project: number};
+	readonly orphanFileInode: number;
+	/** The seed of all metadata checksums; 0 without metadata_csum. */
+	readonly checksumSeed: number;
+};
+
+const checksumTypeCrc32c = 1;
+
+function upToNul(bytes: Uint8Array): Uint8Array {
+	const end = bytes.indexOf(0);
+	return end === -1 ? bytes.slice() : bytes.slice(0, end);
+}
+
+function assertChecksum(view: DataView, bytes: Uint8Array, expectedType: number): void {
+	if (expectedType !== checksumTypeCrc32c) {
+		throw new CorruptError('EXT4_BAD_SUPERBLOCK', `s_checksum_type is ${expectedType}; expected 1`);
+	}
+	const found = view.getUint32(0x3fc, true);
+	const expected = crc32cOf(0xffffffff, bytes.subarray(0, 0x3fc));
+	if (found !== expected) {
+		throw new CorruptError(
+			'EXT4_BAD_SUPERBLOCK_CHECKSUM',
+			`the superblock's checksum is 0x${found.toString(16)}; its contents make 0x${expected.toString(16)}`,
+		);
+	}
+}
+
+/**
+ * Reads and checks the primary superblock.
+ *
+ * Throws `CorruptError` (EXT4_NOT_EXT where the magic number is missing), `UnsupportedError` for a
+ * feature that reading can't do without, `DeviceError`.
+ */
+export function readSuperblock(device: BlockDevice): Superblock {
+	const bytes = new Uint8Array(1024);
+	if (device.sizeBytes < superblockPosition + bytes.length) {
+		throw new CorruptError(
+			'EXT4_NOT_EXT',
+			`${device.sizeBytes} bytes are too few to hold an ext2, ext3 or ext4 superblock`,
+		);
+	}
+	device.read(superblockPosition, bytes);
+	const view = new DataView(bytes.buffer);
+	const raw = ext4_super_block.at(view, 0);
+	if (raw.s_magic !== superblockMagic) {
+		throw new CorruptError(
+			'EXT4_NOT_EXT',
+			`no ext2, ext3 or ext4 superblock: its magic number is 0x${raw.s_magic.toString(16)}, not 0xef53`,
+		);
+	}
+	// Revision 0 knows no features; what stands in their place is not to be believed.
+	const features =
+		raw.s_rev_level === 0
+			? new Features(0, 0, 0)
+			: new Features(raw.s_feature_compat, raw.s_feature_incompat, raw.s_feature_ro_compat);
+	features.assertReadable();
+	const hasChecksums = features.has('metadata_csum');
+	if (hasChecksums) assertChecksum(view, bytes, raw.s_checksum_type);
+	if (features.has('has_journal') && raw.s_journal_inum === 0) {
+		throw new UnsupportedError(
+			'EXT4_UNSUPPORTED_EXTERNAL_JOURNAL',
+			'external journal',
+			'the journal of this file system lies on another device, which ext4box does not read',
+		);
+	}
+	return decodeSuperblock(raw, view, features, hasChecksums);
+}
+
+function decodeSuperblock(
+	raw: ReturnType<typeof ext4_super_block.at>,
+	view: DataView,
+	features: Features,
+	hasChecksums: boolean,
+): Superblock {
+	const has64bit = features.has('64bit');
+	const geometry = readGeometry(raw, {
+		has64bit,
+		hasBigalloc: features.has('bigalloc'),
+		hasMetaBg: features.has('meta_bg'),
+	});
+	const wide = (low: number, high: number) => (has64bit ? high * 2 ** 32 + low : low);
+	const uuid = raw.s_uuid.slice();
+	const seed = new DataView(raw.s_hash_seed.slice().buffer);
+	const hasProject = features.has('project');
+	return {
+		features,
+		geometry,
+		view,
+		revision: raw.s_rev_level,
+		uuid,
+		label: upToNul(raw.s_volume_name),
+		isHurd: raw.s_creator_os === creatorOs.hurd,
+		isClean: (raw.s_state & superblockState.clean) !== 0,
+		hasErrors: (raw.s_state & superblockState.errorsSeen) !== 0,
+		mkfsTime: superblockTime(raw.s_mkfs_time, raw.s_mkfs_time_hi),
+		mountTime: superblockTime(raw.s_mtime, raw.s_mtime_hi),
+		writeTime: superblockTime(raw.s_wtime, raw.s_wtime_hi),
+		freeBlockCount: wide(raw.s_free_blocks_count_lo, raw.s_free_blocks_count_hi),
+		freeInodeCount: raw.s_free_inodes_count,
+		reservedBlockCount: wide(raw.s_r_blocks_count_lo, raw.s_r_blocks_count_hi),
+		overheadClusterCount: raw.s_overhead_clusters,
+		hashSeed: [
+			seed.getUint32(0, true),
+			seed.getUint32(4, true),
+			seed.getUint32(8, true),
+			seed.getUint32(12, true),
+		],
+		defaultHashVersion: raw.s_def_hash_version,
+		isHashUnsigned: (raw.s_flags & superblockFlags.unsignedHash) !== 0,
+		encoding: raw.s_encoding,
+		encodingFlags: raw.s_encoding_flags,
+		journalInode: raw.s_journal_inum,
+		journalDevice: raw.s_journal_dev,
+		lastOrphan: raw.s_last_orphan,
+		firstMetaGroup: features.has('meta_bg') ? raw.s_first_meta_bg : geometry.groupCount,
+		reservedDescriptorBlocks: raw.s_reserved_gdt_blocks,
+		backupGroups: [raw.s_backup_bgs_0, raw.s_backup_bgs_1],
+		quotaInodes: {
+			user: raw.s_usr_quota_inum,
+			group: raw.s_grp_quota_inum,
+			project: hasProject ? raw.s_prj_quota_inum : 0,
+		},
+		orphanFileInode: features.has('orphan_file') ? raw.s_orphan_file_inum : 0,
+		checksumSeed: !hasChecksums
+			? 0
+			: features.has('metadata_csum_seed')
+				? raw.s_checksum_seed
+				: crc32cOf(0xffffffff, uuid),
+	};
+}
