@@ -28,8 +28,8 @@ export {
 	superblockMagic,
 	superblockPosition,
 } from './layout/superblock.ts';
-export {describeExtentTree} from './mapping/extent-tree.ts';
-export {mapAt, type Run} from './mapping/index.ts';
+export {extentTreeDepth, mapAt, type Run} from './mapping/index.ts';
 export {type Statistics, statisticsOf} from './statistics.ts';
 export type {Superblock} from './superblock.ts';
+export {type Hashes, VerityReader} from './verity.ts';
 export {Volume, type VolumeOptions} from './volume.ts';

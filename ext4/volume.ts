@@ -20,10 +20,13 @@ import {
 } from './layout/inode.ts';
 import type {Geometry} from './layout/superblock.ts';
 import {readSuperblock, type Superblock} from './superblock.ts';
+import type {Hashes} from './verity.ts';
 
 export type VolumeOptions = {
 	/** Bound of the block cache, in bytes. */
 	readonly cacheBytes?: number;
+	/** Needed by verity files and by long encrypted names; asking for those without fails. */
+	readonly hashes?: Hashes;
 };
 
 const defaultCacheBytes = 24 * 1024 * 1024;
@@ -34,17 +37,24 @@ export class Volume {
 	readonly device: BlockDevice;
 	readonly superblock: Superblock;
 	readonly cache: BlockCache;
+	readonly hashes: Hashes | undefined;
 	readonly #groups: GroupTable;
 	readonly #inodeContext: InodeContext;
 	readonly #inodeScratch: Uint8Array;
 	#youngInodes = new Map<number, Inode>();
 	#oldInodes = new Map<number, Inode>();
 
-	private constructor(device: BlockDevice, superblock: Superblock, cacheBytes: number) {
+	private constructor(device: BlockDevice, superblock: Superblock, options: VolumeOptions) {
 		const {geometry, features} = superblock;
 		this.device = device;
 		this.superblock = superblock;
-		this.cache = new BlockCache(device, geometry.blockSize, geometry.blockCount, cacheBytes);
+		this.hashes = options.hashes;
+		this.cache = new BlockCache(
+			device,
+			geometry.blockSize,
+			geometry.blockCount,
+			options.cacheBytes ?? defaultCacheBytes,
+		);
 		this.#groups = new GroupTable(superblock, this.cache);
 		this.#inodeScratch = new Uint8Array(geometry.inodeSize);
 		this.#inodeContext = {
@@ -72,7 +82,7 @@ export class Volume {
 				`the file system is ${blockCount * blockSize} bytes long, but only ${device.sizeBytes} are there`,
 			);
 		}
-		const volume = new Volume(device, superblock, options.cacheBytes ?? defaultCacheBytes);
+		const volume = new Volume(device, superblock, options);
 		volume.#assertRoot();
 		return volume;
 	}

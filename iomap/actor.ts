@@ -2,27 +2,29 @@
  * Moves a file's bytes where no kernel does it for us: reads ranges over `begin` and `end`, and
  * finds data and holes.
  */
-import {type Inode, readInlineData} from '../ext4/index.ts';
+import {type Inode, inodeFlags, readInlineData, VerityReader} from '../ext4/index.ts';
 import type {Mapper} from './mapper.ts';
 
-/**
- * Fills `into` with the bytes of `inode` from byte `position`, up to the end of the file, and
- * returns how many those are.
- *
- * Throws `FileError` (ENOKEY), `CorruptError`, `DeviceError`; what `into` holds then is undefined.
- */
-export function readRange(
-	mapper: Mapper,
-	inode: Inode,
-	position: number,
-	into: Uint8Array,
-): number {
-	const count = Math.min(into.length, Math.max(0, inode.sizeBytes - position));
+/** One reader per verity file in use: it keeps the hashes that it has found good. */
+const verityReaders = new WeakMap<Inode, VerityReader>();
+
+function verityReaderOf(mapper: Mapper, inode: Inode): VerityReader {
+	const known = verityReaders.get(inode);
+	if (known !== undefined) return known;
+	const reader = new VerityReader(mapper.volume, inode, (position, into) =>
+		transfer(mapper, inode, position, into),
+	);
+	verityReaders.set(inode, reader);
+	return reader;
+}
+
+/** Fills all of `into` from byte `position`, whether or not the file ends before. */
+function transfer(mapper: Mapper, inode: Inode, position: number, into: Uint8Array): void {
 	let done = 0;
-	while (done < count) {
+	while (done < into.length) {
 		const at = position + done;
 		const mapping = mapper.begin(inode, at, 'read');
-		const length = Math.min(mapping.offset + mapping.length - at, count - done);
+		const length = Math.min(mapping.offset + mapping.length - at, into.length - done);
 		const target = into.subarray(done, done + length);
 		switch (mapping.kind) {
 			case 'hole':
@@ -38,6 +40,27 @@ export function readRange(
 		}
 		mapper.end(inode, mapping);
 		done += length;
+	}
+}
+
+/**
+ * Fills `into` with the bytes of `inode` from byte `position`, up to the end of the file, and
+ * returns how many those are. The contents of verity files are verified.
+ *
+ * Throws `FileError` (ENOKEY), `CorruptError`, `DeviceError`; what `into` holds then is undefined.
+ */
+export function readRange(
+	mapper: Mapper,
+	inode: Inode,
+	position: number,
+	into: Uint8Array,
+): number {
+	const count = Math.min(into.length, Math.max(0, inode.sizeBytes - position));
+	const target = count === into.length ? into : into.subarray(0, count);
+	if ((inode.flags & inodeFlags.verity) !== 0 && count > 0) {
+		verityReaderOf(mapper, inode).read(position, target);
+	} else {
+		transfer(mapper, inode, position, target);
 	}
 	return count;
 }

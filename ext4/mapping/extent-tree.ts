@@ -205,7 +205,16 @@ export function mapExtent(volume: Volume, inode: Inode, logical: number): Run {
 	return {kind: 'hole', logical, length: next - logical};
 }
 
-/** How an extent tree is built, for people: depth below the root, and the root's entries. */
-export function describeExtentTree(volume: Volume, inode: Inode): {depth: number} {
-	return {depth: openRoot(volume, inode).depth};
+/** The last logical block that has space; undefined where none has. Throws `CorruptError`. */
+export function lastExtentBlock(volume: Volume, inode: Inode): number | undefined {
+	let node = openRoot(volume, inode);
+	while (node.depth > 0) node = openChild(volume, inode, node, node.entryCount - 1);
+	if (node.entryCount === 0) return undefined;
+	const index = node.entryCount - 1;
+	return keyAt(node.view, index) + extentAt(node.view, index).length - 1;
+}
+
+/** How many levels of nodes lie between the inode and the file's blocks; 0 for a root of extents. */
+export function extentTreeDepth(volume: Volume, inode: Inode): number {
+	return openRoot(volume, inode).depth;
 }

@@ -6,6 +6,7 @@ import {mapIndirect} from './block-map.ts';
 import {mapExtent} from './extent-tree.ts';
 import {logicalBlocksMax, type Run} from './run.ts';
 
+export {extentTreeDepth, lastExtentBlock} from './extent-tree.ts';
 export type {Run} from './run.ts';
 
 /**
