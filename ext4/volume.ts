@@ -7,6 +7,9 @@ import {crc32cOf, crc32cOfU32} from './checksum.ts';
 import type {BlockDevice} from './device.ts';
 import {CorruptError} from './errors.ts';
 import {GroupTable} from './groups.ts';
+import {OverlayDevice} from './journal/overlay-device.ts';
+import {recover} from './journal/recover.ts';
+import type {RecoveryResult} from './journal/recovery.ts';
 import type {Features} from './layout/features.ts';
 import type {Group} from './layout/group.ts';
 import {
@@ -27,6 +30,11 @@ export type VolumeOptions = {
 	readonly cacheBytes?: number;
 	/** Needed by verity files and by long encrypted names; asking for those without fails. */
 	readonly hashes?: Hashes;
+	/**
+	 * What to do about a journal that was not brought home: `replay` (the default) reads the file
+	 * system as it is after a replay, which happens in memory; `ignore` reads what is there.
+	 */
+	readonly journal?: 'replay' | 'ignore';
 };
 
 const defaultCacheBytes = 24 * 1024 * 1024;
@@ -38,6 +46,8 @@ export class Volume {
 	readonly superblock: Superblock;
 	readonly cache: BlockCache;
 	readonly hashes: Hashes | undefined;
+	/** What the replay of the journal brought; undefined where none was needed or wanted. */
+	recovery: RecoveryResult | undefined;
 	readonly #groups: GroupTable;
 	readonly #inodeContext: InodeContext;
 	readonly #inodeScratch: Uint8Array;
@@ -71,9 +81,25 @@ export class Volume {
 	 * Opens the file system on `device` for reading; never writes to it.
 	 *
 	 * Throws `CorruptError` (EXT4_NOT_EXT where there is none), `UnsupportedError` for features
-	 * that can't be read, `DeviceError`.
+	 * that can't be read, `DeviceError`. A damaged journal is corruption too; `journal: 'ignore'`
+	 * opens the file system without it.
 	 */
 	static open(device: BlockDevice, options: VolumeOptions = {}): Volume {
+		const asItLies = Volume.#openAsItLies(device, options);
+		const needsRecovery =
+			asItLies.features.has('has_journal') && asItLies.features.has('needs_recovery');
+		if (!needsRecovery || options.journal === 'ignore') {
+			asItLies.#assertRoot();
+			return asItLies;
+		}
+		const recovery = recover(asItLies);
+		const replayed = Volume.#openAsItLies(new OverlayDevice(device, recovery.overlay), options);
+		replayed.recovery = recovery;
+		replayed.#assertRoot();
+		return replayed;
+	}
+
+	static #openAsItLies(device: BlockDevice, options: VolumeOptions): Volume {
 		const superblock = readSuperblock(device);
 		const {blockCount, blockSize} = superblock.geometry;
 		if (blockCount * blockSize > device.sizeBytes) {
@@ -82,9 +108,7 @@ export class Volume {
 				`the file system is ${blockCount * blockSize} bytes long, but only ${device.sizeBytes} are there`,
 			);
 		}
-		const volume = new Volume(device, superblock, options);
-		volume.#assertRoot();
-		return volume;
+		return new Volume(device, superblock, options);
 	}
 
 	get features(): Features {
