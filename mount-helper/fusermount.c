@@ -1,0 +1,232 @@
+#include "fusermount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "process.h"
+#include "report.h"
+
+#ifndef FUSERMOUNT3_PATHS
+#define FUSERMOUNT3_PATHS \
+	"/usr/bin/fusermount3", "/bin/fusermount3", "/usr/local/bin/fusermount3", \
+		"/run/wrappers/bin/fusermount3"
+#endif
+
+static const char *const candidates[] = {FUSERMOUNT3_PATHS};
+
+enum {
+	COMM_FD = 3,         /* Where fusermount3 finds its end of the socket pair. */
+	PATIENCE_MS = 30000, /* It stats the mountpoint, which may lie on a slow file system. */
+};
+
+static const char *fusermount_path(void) {
+	for (size_t index = 0; index < sizeof candidates / sizeof candidates[0]; index++) {
+		if (access(candidates[index], X_OK) == 0) {
+			return candidates[index];
+		}
+	}
+	return NULL;
+}
+
+bool fusermount_exists(void) {
+	return fusermount_path() != NULL;
+}
+
+/* Starts fusermount3 with its stderr in a pipe, and comm (or -1) as descriptor 3. */
+static pid_t start(char *const argv[], int comm, int *said) {
+	static char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
+	static char *const environment_comm[] = {"PATH=/usr/bin:/bin", "_FUSE_COMMFD=3", NULL};
+	int ends[2];
+	int null = fd_raise(open("/dev/null", O_RDWR | O_CLOEXEC));
+	if (null < 0 || !pipe_raised(ends)) {
+		fd_close(&null);
+		return -1;
+	}
+	pid_t pid = fork();
+	if (pid == 0) {
+		int fds[] = {null, null, ends[1], comm};
+		signals_restore();
+		if (fds_arrange(fds, comm < 0 ? COMM_FD : COMM_FD + 1)) {
+			execve(argv[0], argv, comm < 0 ? environment : environment_comm);
+		}
+		_exit(127);
+	}
+	int error = errno;
+	close(null);
+	close(ends[1]);
+	*said = ends[0];
+	if (pid < 0) {
+		fd_close(said);
+	}
+	errno = error;
+	return pid;
+}
+
+/* Reads what it says until it ends; the tail beyond the buffer is dropped. Its last line feed, too. */
+static void listen_to(int fd, char *said, size_t size) {
+	size_t length = 0;
+	char chunk[256];
+	long long deadline = now_ms() + PATIENCE_MS;
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
+	while (now_ms() < deadline && poll(&wait, 1, (int)(deadline - now_ms())) != 0) {
+		ssize_t got = read(fd, chunk, sizeof chunk);
+		if (got == 0 || (got < 0 && errno != EINTR)) {
+			break;
+		}
+		for (ssize_t at = 0; at < got && length + 1 < size; at++) {
+			said[length++] = chunk[at];
+		}
+	}
+	while (length > 0 && said[length - 1] == '\n') {
+		length--;
+	}
+	said[length] = 0;
+}
+
+/* True when it has ended with status 0. One that does not end is killed: it runs as its caller. */
+static bool finish(pid_t pid) {
+	int status;
+	if (!child_wait(pid, PATIENCE_MS, &status)) {
+		kill(pid, SIGKILL);
+		return false;
+	}
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool append(char *to, size_t size, const char *text) {
+	size_t length = strlen(to);
+	size_t more = strlen(text);
+	if (length + more >= size) {
+		return false;
+	}
+	memcpy(to + length, text, more + 1);
+	return true;
+}
+
+/* In an option's value fusermount3 takes a backslash before a comma and before a backslash. */
+static bool append_escaped(char *to, size_t size, const char *text) {
+	char piece[3];
+	for (; *text != 0; text++) {
+		bool is_special = *text == ',' || *text == '\\';
+		piece[0] = is_special ? '\\' : *text;
+		piece[1] = is_special ? *text : 0;
+		piece[2] = 0;
+		if (!append(to, size, piece)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool build_options(const struct options *options, char *text, size_t size) {
+	text[0] = 0;
+	return append(text, size, "nosuid,nodev,subtype=ext4box") &&
+	       append(text, size, options->read_only ? ",ro" : ",rw") &&
+	       append(text, size, options->noexec ? ",noexec" : "") &&
+	       append(text, size, options->noatime ? ",noatime" : "") &&
+	       append(text, size, options->allow_other ? ",allow_other" : "") &&
+	       append(text, size, options->default_permissions ? ",default_permissions" : "") &&
+	       append(text, size, ",fsname=") && append_escaped(text, size, options->fsname);
+}
+
+/* The one byte and the descriptor that fusermount3 sends; -1 when it ends without. */
+static int receive_descriptor(int comm) {
+	struct pollfd wait = {.fd = comm, .events = POLLIN};
+	if (poll(&wait, 1, PATIENCE_MS) != 1) {
+		return -1;
+	}
+	char byte;
+	union {
+		struct cmsghdr header; /* For its alignment. */
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec vector = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr message = {
+		.msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof control.bytes,
+	};
+	ssize_t got;
+	do {
+		got = recvmsg(comm, &message, MSG_CMSG_CLOEXEC);
+	} while (got < 0 && errno == EINTR);
+	struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+	if (header == NULL || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
+	    header->cmsg_len != CMSG_LEN(sizeof(int))) {
+		return -1;
+	}
+	int fd;
+	memcpy(&fd, CMSG_DATA(header), sizeof fd);
+	return fd_raise(fd);
+}
+
+int fusermount_mount(const struct options *options, const char *mountpoint) {
+	const char *path = fusermount_path();
+	if (path == NULL) {
+		report_failure(FAIL_NO_FUSERMOUNT3, ENOENT, "fusermount3 is not installed");
+		return -1;
+	}
+	char text[2 * FSNAME_MAX + 256];
+	int comm[2];
+	if (!build_options(options, text, sizeof text)) {
+		report_failure(FAIL_INTERNAL, E2BIG, "mount options");
+		return -1;
+	}
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, comm) != 0) {
+		report_failure(FAIL_INTERNAL, errno, "socketpair");
+		return -1;
+	}
+	char *const argv[] = {(char *)path, "-o", text, "--", (char *)mountpoint, NULL};
+	int words = -1;
+	int theirs = fd_raise(comm[1]);
+	pid_t pid = start(argv, theirs, &words);
+	int error = errno;
+	fd_close(&theirs);
+	if (pid < 0) {
+		close(comm[0]);
+		report_failure(FAIL_INTERNAL, error, "cannot start %s", path);
+		return -1;
+	}
+	char said[512];
+	int fuse = receive_descriptor(comm[0]);
+	listen_to(words, said, sizeof said);
+	bool is_mounted = finish(pid) && fuse >= 0;
+	close(comm[0]);
+	close(words);
+	if (!is_mounted) {
+		fd_close(&fuse);
+		report_failure(FAIL_FUSERMOUNT3, 0, "%s", said[0] != 0 ? said : "fusermount3 failed");
+	}
+	return fuse;
+}
+
+bool fusermount_unmount(const char *mountpoint, bool is_lazy, char *said, size_t size) {
+	const char *path = fusermount_path();
+	if (path == NULL) {
+		snprintf(said, said == NULL ? 0 : size, "fusermount3 is not installed");
+		return false;
+	}
+	char *argv[] = {(char *)path, "-u", "--", (char *)mountpoint, NULL, NULL};
+	if (is_lazy) {
+		argv[2] = "-z";
+		argv[3] = "--";
+		argv[4] = (char *)mountpoint;
+	}
+	int words = -1;
+	pid_t pid = start(argv, -1, &words);
+	if (pid < 0) {
+		return false;
+	}
+	char unheard[256];
+	listen_to(words, said == NULL ? unheard : said, said == NULL ? sizeof unheard : size);
+	close(words);
+	return finish(pid);
+}

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "options.h"
+
+/*
+ * The mount we are answerable for. Its id and its device number are small integers that the kernel
+ * gives out again once the mount is gone, perhaps for a mount of the next ext4box a moment later;
+ * so before anything is unmounted three things must agree: id and device in the mount table, the
+ * kernel's never-reused id (Linux 6.8) of what the path leads to, and that the table was never
+ * seen without the mount since (a watch that works on every kernel).
+ */
+struct mounted {
+	enum way way;
+	unsigned id, major, minor;
+	unsigned long long unique_id; /* 0: this kernel has none. */
+	int watch;                    /* Poll for POLLPRI, then call mounted_refresh. */
+	int abort;                    /* The connection's abort file, or -1. */
+	bool is_gone;
+};
+
+/* Finds what was just mounted on this path. */
+bool mounted_identify(struct mounted *mount, enum way way, const char *path);
+
+/* Starts watching anew, in a process that keeps a copy of its own. */
+void mounted_watch(struct mounted *mount);
+void mounted_refresh(struct mounted *mount);
+
+enum unmounted { UNMOUNTED, UNMOUNT_BUSY, UNMOUNT_COVERED };
+
+/*
+ * Idempotent. COVERED: the path leads to something else now, which is not ours to touch. On BUSY,
+ * said (or NULL) takes the words of fusermount3.
+ */
+enum unmounted mounted_remove(struct mounted *mount, bool is_lazy, char *said, size_t size);
+
+/* Cuts the server off: it reads ENODEV and whoever uses the mount gets errors. */
+bool mounted_abort(struct mounted *mount);
+
+void mounted_close(struct mounted *mount);

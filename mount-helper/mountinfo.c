@@ -1,0 +1,110 @@
+#include "mountinfo.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The kernel writes space, tab, line feed, backslash and '#' as a backslash and three octal digits. */
+static bool decode_path(const char *from, char *to) {
+	size_t length = 0;
+	while (*from != 0) {
+		char byte = *from++;
+		if (byte == '\\' && from[0] >= '0' && from[0] <= '3' && from[1] >= '0' && from[1] <= '7' &&
+		    from[2] >= '0' && from[2] <= '7') {
+			byte = (char)((from[0] - '0') << 6 | (from[1] - '0') << 3 | (from[2] - '0'));
+			from += 3;
+		}
+		if (length >= PATH_MAX - 1) {
+			return false;
+		}
+		to[length++] = byte;
+	}
+	to[length] = 0;
+	return true;
+}
+
+bool mountinfo_parse(char *line, struct mountinfo *mount) {
+	/* ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS [TAG...] - TYPE SOURCE OPTIONS */
+	char *rest = NULL;
+	const char *id = strtok_r(line, " \n", &rest);
+	const char *parent = strtok_r(NULL, " \n", &rest);
+	const char *device = strtok_r(NULL, " \n", &rest);
+	const char *root = strtok_r(NULL, " \n", &rest);
+	const char *path = strtok_r(NULL, " \n", &rest);
+	if (id == NULL || parent == NULL || device == NULL || root == NULL || path == NULL) {
+		return false;
+	}
+	if (sscanf(id, "%u", &mount->id) != 1 ||
+	    sscanf(device, "%u:%u", &mount->major, &mount->minor) != 2) {
+		return false;
+	}
+	const char *word = strtok_r(NULL, " \n", &rest);
+	while (word != NULL && strcmp(word, "-") != 0) {
+		word = strtok_r(NULL, " \n", &rest);
+	}
+	const char *type = strtok_r(NULL, " \n", &rest);
+	mount->is_ext4box = type != NULL && strcmp(type, EXT4BOX_TYPE) == 0;
+	return decode_path(path, mount->path);
+}
+
+typedef void visit(const struct mountinfo *mount, void *context);
+
+static bool each_mount(visit *visitor, void *context) {
+	FILE *table = fopen("/proc/self/mountinfo", "re");
+	if (table == NULL) {
+		return false;
+	}
+	char *line = NULL;
+	size_t size = 0;
+	struct mountinfo mount;
+	while (getline(&line, &size, table) >= 0) {
+		if (mountinfo_parse(line, &mount)) {
+			visitor(&mount, context);
+		}
+	}
+	free(line);
+	bool whole = !ferror(table);
+	fclose(table);
+	return whole;
+}
+
+struct search {
+	const char *path;
+	unsigned id, major, minor;
+	struct mountinfo *found;
+	bool is_found;
+	bool is_covered;
+};
+
+/* The table is in the order of mounting, so the last on a path is the one that is seen. */
+static void visit_path(const struct mountinfo *mount, void *context) {
+	struct search *search = context;
+	if (strcmp(mount->path, search->path) == 0) {
+		*search->found = *mount;
+		search->is_found = true;
+	}
+}
+
+static void visit_id(const struct mountinfo *mount, void *context) {
+	struct search *search = context;
+	if (mount->id == search->id && mount->major == search->major &&
+	    mount->minor == search->minor && mount->is_ext4box) {
+		*search->found = *mount;
+		search->is_found = true;
+	} else if (search->is_found && strcmp(mount->path, search->found->path) == 0) {
+		search->is_covered = true;
+	}
+}
+
+bool mountinfo_at(const char *path, struct mountinfo *mount) {
+	struct search search = {.path = path, .found = mount};
+	return each_mount(visit_path, &search) && search.is_found;
+}
+
+bool mountinfo_find(unsigned id, unsigned major, unsigned minor, struct mountinfo *mount,
+                    bool *is_covered) {
+	struct search search = {.id = id, .major = major, .minor = minor, .found = mount};
+	bool whole = each_mount(visit_id, &search);
+	*is_covered = search.is_covered;
+	return whole && search.is_found;
+}

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The command line, checked. Strings point into argv; nothing is copied, nothing is freed. */
+
+enum action { ACTION_MOUNT, ACTION_RUN, ACTION_UNMOUNT };
+enum way { WAY_AUTO, WAY_FUSERMOUNT3, WAY_DIRECT, WAY_NAMESPACE };
+
+enum {
+	FSNAME_MAX = 1024,       /* Bytes; it ends in every reader's mount table. */
+	SERVER_ARGC_MAX = 64,
+	SERVER_ARG_MAX = 64 * 1024,
+};
+
+struct options {
+	enum action action;
+	enum way way;
+	const char *image;
+	const char *mountpoint;
+	const char *fsname;
+	int report_fd; /* -1: failures are told on stderr. */
+	bool read_only;
+	bool foreground;
+	bool allow_other;
+	bool default_permissions;
+	bool noexec;
+	bool noatime;
+	bool temporary; /* The mountpoint was made for this mount: remove the empty directory after. */
+	bool enter;     /* run: COMMAND starts in the mount's root. */
+	bool lazy;      /* unmount: detach although in use. */
+	unsigned mount_id;
+	unsigned device_major;
+	unsigned device_minor;
+	int server_argc;
+	char **server; /* Within argv: not ended by NULL in `run`, where COMMAND follows. */
+	char **command; /* Ended by NULL; NULL unless `run`. */
+};
+
+/* Fills *options. On wrong usage returns false with one line in message. */
+bool options_parse(int argc, char **argv, struct options *options, char *message, size_t size);
+
+const char *way_name(enum way way);

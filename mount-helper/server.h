@@ -1,0 +1,17 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include "options.h"
+
+/* Descriptors as the server's contract numbers them. */
+struct server_fds {
+	int null;   /* 0 */
+	int status; /* 1: takes one byte, R. */
+	int words;  /* 2: what it has to say. */
+	int fuse;   /* 3 */
+	int image;  /* 4 */
+};
+
+/* Starts it in a session of its own; it is killed when we end. -1 with errno. */
+pid_t server_start(const struct options *options, const struct server_fds *fds);

@@ -1,0 +1,225 @@
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "direct.h"
+#include "fusermount.h"
+#include "image.h"
+#include "namespace.h"
+#include "process.h"
+#include "report.h"
+#include "sentinel.h"
+#include "server.h"
+#include "supervisor.h"
+
+/*
+ * Forks; the child goes on in a session of its own, the parent waits for its word: the byte 0 once
+ * the mount is ready, or the end of the pipe.
+ */
+static bool leave_caller(struct session *session) {
+	int ends[2];
+	if (!pipe_raised(ends)) {
+		report_failure(FAIL_INTERNAL, errno, "pipe");
+		return false;
+	}
+	pid_t pid = fork();
+	if (pid < 0) {
+		report_failure(FAIL_INTERNAL, errno, "fork");
+		return false;
+	}
+	if (pid > 0) {
+		char byte = 1;
+		close(ends[1]);
+		while (read(ends[0], &byte, 1) < 0 && errno == EINTR) {
+		}
+		_exit(byte);
+	}
+	close(ends[0]);
+	session->front = ends[1];
+	setsid();
+	return true;
+}
+
+static bool open_signals(struct session *session) {
+	sigset_t set;
+	signals_block();
+	sigprocmask(SIG_BLOCK, NULL, &set);
+	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	session->signals = fd < 0 ? -1 : fd_raise(fd);
+	if (session->signals < 0) {
+		report_failure(FAIL_INTERNAL, errno, "signalfd");
+	}
+	return session->signals >= 0;
+}
+
+static bool find_mountpoint(struct session *session) {
+	struct stat facts;
+	const char *given = session->options->mountpoint;
+	if (realpath(given, session->mountpoint) == NULL || stat(session->mountpoint, &facts) != 0) {
+		report_failure(FAIL_MOUNTPOINT, errno, "%s", given);
+		return false;
+	}
+	if (!S_ISDIR(facts.st_mode)) {
+		report_failure(FAIL_MOUNTPOINT, ENOTDIR, "%s", given);
+		return false;
+	}
+	return true;
+}
+
+static enum way choose_way(const struct options *options) {
+	if (options->action == ACTION_RUN) {
+		return WAY_NAMESPACE;
+	}
+	if (options->way != WAY_AUTO) {
+		return options->way;
+	}
+	return geteuid() == 0 ? WAY_DIRECT : WAY_FUSERMOUNT3;
+}
+
+static bool make_mount(struct session *session) {
+	const struct options *options = session->options;
+	enum way way = choose_way(options);
+	session->fuse = way == WAY_FUSERMOUNT3 ? fusermount_mount(options, session->mountpoint)
+	                                       : direct_mount(options, session->mountpoint);
+	if (session->fuse < 0) {
+		return false;
+	}
+	if (!mounted_identify(&session->mount, way, session->mountpoint)) {
+		report_failure(FAIL_INTERNAL, errno, "the new mount is not in the mount table");
+		return false;
+	}
+	/* By this name, its uid and the mount's device number `ext4box umount` finds us: state that
+	 * no file holds can't be stale. 15 bytes hold the greatest minor, 1048575. */
+	char name[16];
+	snprintf(name, sizeof name, "ext4box:%u", session->mount.minor & 0xfffff);
+	prctl(PR_SET_NAME, name);
+	return true;
+}
+
+bool session_start_sentinel(struct session *session) {
+	const char *temporary = session->options->temporary ? session->mountpoint : NULL;
+	pid_t pid = sentinel_start(&session->mount, temporary, session->lifeline);
+	session->sentinel = pid > 0 ? pid : 0;
+	return pid > 0;
+}
+
+/* A daemon's server speaks through us: its stderr must not hold the caller's open for ever. */
+static bool open_words(struct session *session, int *theirs) {
+	const struct options *options = session->options;
+	if (options->foreground || options->action == ACTION_RUN) {
+		*theirs = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
+		return *theirs >= 0;
+	}
+	int ends[2];
+	if (!pipe_raised(ends)) {
+		return false;
+	}
+	session->words = ends[0];
+	*theirs = ends[1];
+	return fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
+}
+
+static bool start_server(struct session *session) {
+	int status[2];
+	struct server_fds fds = {.words = -1, .fuse = session->fuse, .image = session->image};
+	fds.null = fd_raise(open("/dev/null", O_RDONLY | O_CLOEXEC));
+	if (fds.null < 0 || !pipe_raised(status) || !open_words(session, &fds.words)) {
+		report_failure(FAIL_INTERNAL, errno, "cannot prepare the server's descriptors");
+		return false;
+	}
+	session->status = status[0];
+	fds.status = status[1];
+	pid_t pid = server_start(session->options, &fds);
+	int error = errno;
+	close(fds.null);
+	close(fds.status);
+	close(fds.words);
+	/* From now on only the server holds these: with its end the connection ends. */
+	fd_close(&session->fuse);
+	fd_close(&session->image);
+	if (pid < 0) {
+		report_failure(FAIL_INTERNAL, error, "cannot start the server");
+		return false;
+	}
+	session->server = pid;
+	return true;
+}
+
+/* Up to the mount; false is reported, and leaves nothing mounted. */
+static bool begin(struct session *session) {
+	const struct options *options = session->options;
+	bool is_daemon = options->action == ACTION_MOUNT && !options->foreground;
+	if (is_daemon && !leave_caller(session)) {
+		return false;
+	}
+	session->image = image_open(options->image, options->read_only);
+	if (session->image < 0 || !find_mountpoint(session)) {
+		return false;
+	}
+	if (options->action == ACTION_RUN && !namespace_enter()) {
+		return false;
+	}
+	/* After the namespace: the change of credentials would cancel it. */
+	if (!is_daemon && options->report_fd >= 0) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+	}
+	return open_signals(session) && make_mount(session);
+}
+
+/* From the mount to the server. The sentinel comes first: it is there for a failure of ours, too. */
+static bool begin_serving(struct session *session) {
+	if (!pipe_raised(session->lifeline) || !session_start_sentinel(session)) {
+		report_failure(FAIL_INTERNAL, errno, "cannot start the sentinel");
+		return false;
+	}
+	return start_server(session);
+}
+
+static void finish(struct session *session) {
+	int status;
+	mounted_remove(&session->mount, true, NULL, 0);
+	if (session->options->temporary) {
+		rmdir(session->mountpoint);
+	}
+	fd_close(&session->lifeline[1]);
+	if (session->sentinel > 0) {
+		child_wait(session->sentinel, 2000, &status);
+	}
+	mounted_close(&session->mount);
+}
+
+int session_run(const struct options *options) {
+	struct session session = {
+		.options = options,
+		.mount = {.watch = -1, .abort = -1},
+		.image = -1,
+		.fuse = -1,
+		.front = -1,
+		.signals = -1,
+		.status = -1,
+		.words = -1,
+		.lifeline = {-1, -1},
+		.exit_status = 1,
+	};
+	if (!begin(&session)) {
+		if (options->temporary) {
+			rmdir(session.mountpoint[0] != 0 ? session.mountpoint : options->mountpoint);
+		}
+		return 1;
+	}
+	if (begin_serving(&session)) {
+		supervise(&session);
+	}
+	/* Before the unmount: while we hold /dev/fuse, who waits on the mount would wait on us. */
+	fd_close(&session.fuse);
+	finish(&session);
+	return session.exit_status;
+}

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "mounted.h"
+#include "options.h"
+
+/*
+ * One mount from its making to its end.
+ *
+ *   starting ──R──► serving ──signal, COMMAND's end──► stopping
+ *      │               │ server's end                     │ server's end
+ *      └───────────────┴──────────────► ended ◄───────────┘
+ *
+ *   starting: mounted, the sentinel watches, the server opens the image; nobody was told yet.
+ *   serving:  told; a daemon has left the terminal, `run` has started COMMAND.
+ *   stopping: unmounted, at least from the tree of names; the server commits and reads ENODEV.
+ *   ended:    the server is gone; what is left of the mount is taken away. In `run`, COMMAND may
+ *             still be there, without its mount.
+ */
+enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_STOPPING, PHASE_ENDED };
+
+struct session {
+	const struct options *options;
+	char mountpoint[PATH_MAX];
+	struct mounted mount;
+	enum phase phase;
+	pid_t server, sentinel, command; /* 0: not there. */
+	int sentinel_restarts;
+	int image, fuse;     /* Closed once the server has them. */
+	int front;           /* Daemon: the process that waits in our caller's terminal. */
+	int signals;         /* signalfd. */
+	int status, words;   /* Pipes from the server. */
+	int lifeline[2];
+	long long abort_at, kill_at; /* 0: never. */
+	int exit_status;
+};
+
+/* Makes the mount, starts the server, and stays until all is gone. Returns the exit status. */
+int session_run(const struct options *options);
+
+/* Forks the sentinel (again). */
+bool session_start_sentinel(struct session *session);

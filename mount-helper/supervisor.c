@@ -1,0 +1,279 @@
+#include "supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "process.h"
+#include "report.h"
+
+enum {
+	START_MS = 120000,     /* A journal of gigabytes is read before the server is ready. */
+	GRACE_MS = 2000,       /* For those who hold files open on a mount that was asked to end. */
+	COMMIT_MS = 30000,     /* For the server's last commit. */
+	SENTINEL_RESTARTS = 16,
+};
+
+static void stop_server(struct session *session) {
+	if (session->server > 0) {
+		kill(session->server, SIGKILL);
+	}
+}
+
+/* Cut the connection, so that a server which writes can still commit; else end it. */
+static void cut_off(struct session *session) {
+	session->abort_at = 0;
+	if (session->mount.is_gone && session->kill_at == 0) {
+		return;
+	}
+	/* Without the fusectl file system there is no cutting off. A server that only reads has
+	 * nothing to lose; one that writes gets its full time. */
+	if (!mounted_abort(&session->mount) && session->options->read_only) {
+		stop_server(session);
+	}
+}
+
+static void begin_stop(struct session *session) {
+	if (session->phase >= PHASE_STOPPING) {
+		return;
+	}
+	session->phase = PHASE_STOPPING;
+	session->kill_at = now_ms() + COMMIT_MS;
+	switch (mounted_remove(&session->mount, false, NULL, 0)) {
+	case UNMOUNTED:
+		return;
+	case UNMOUNT_BUSY:
+		mounted_remove(&session->mount, true, NULL, 0);
+		session->abort_at = now_ms() + GRACE_MS;
+		return;
+	case UNMOUNT_COVERED:
+		/* Something lies on top of our mount: it can't be taken from below. */
+		session->abort_at = now_ms() + GRACE_MS;
+		return;
+	}
+}
+
+/* Asked to stop; asked twice, it waits for nobody who holds a file open. */
+static void ask_stop(struct session *session) {
+	if (session->phase == PHASE_STARTING) {
+		report_failure(FAIL_SIGNAL, EINTR, "stopped before the mount was ready");
+	}
+	if (session->phase == PHASE_STOPPING) {
+		cut_off(session);
+	}
+	begin_stop(session);
+}
+
+static void take_signal(struct session *session, const struct signalfd_siginfo *info) {
+	int signal_number = (int)info->ssi_signo;
+	if (signal_number == SIGCHLD) {
+		return; /* Children are reaped in every round. */
+	}
+	if (session->command <= 0) {
+		if (session->options->action == ACTION_RUN) {
+			session->exit_status = 128 + signal_number;
+		}
+		ask_stop(session);
+		return;
+	}
+	/* What the terminal sends it sends to COMMAND as well; what a process sends it sent to us. */
+	if (info->ssi_code != SI_KERNEL) {
+		kill(session->command, signal_number);
+	}
+}
+
+static void take_signals(struct session *session) {
+	struct signalfd_siginfo info;
+	while (read(session->signals, &info, sizeof info) == sizeof info) {
+		take_signal(session, &info);
+	}
+}
+
+/* Passes on what a daemon's server says; after the start our stderr is /dev/null. */
+static void relay_words(struct session *session) {
+	char bytes[1024];
+	ssize_t got;
+	if (session->words < 0) {
+		return;
+	}
+	while ((got = read(session->words, bytes, sizeof bytes)) > 0) {
+		if (write(STDERR_FILENO, bytes, (size_t)got) < 0) {
+			break;
+		}
+	}
+	if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+		fd_close(&session->words);
+	}
+}
+
+static bool detach_stdio(void) {
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	bool is_detached = null >= 0 && dup2(null, 0) >= 0 && dup2(null, 1) >= 0 && dup2(null, 2) >= 0;
+	if (null > 2) {
+		close(null);
+	}
+	return is_detached && chdir("/") == 0;
+}
+
+static void become_ready(struct session *session) {
+	const struct mounted *mount = &session->mount;
+	session->phase = PHASE_SERVING;
+	bool is_told =
+		report_ready(way_name(mount->way), mount->id, mount->major, mount->minor, getpid());
+	if (session->front >= 0) {
+		is_told = detach_stdio() && is_told;
+		is_told = is_told && write(session->front, "", 1) == 1;
+		fd_close(&session->front);
+	}
+	if (!is_told) {
+		/* Whoever asked for the mount has gone away in the meantime. */
+		begin_stop(session);
+		return;
+	}
+	if (session->options->command != NULL) {
+		const char *enter = session->options->enter ? session->mountpoint : NULL;
+		session->command = command_start(session->options->command, session->mountpoint, enter);
+		if (session->command < 0) {
+			dprintf(STDERR_FILENO, "ext4box: cannot start the command: %s\n", strerror(errno));
+			session->command = 0;
+			begin_stop(session);
+		}
+	}
+}
+
+static void take_status(struct session *session) {
+	char byte = 0;
+	ssize_t got = read(session->status, &byte, 1);
+	if (got < 0 && errno == EINTR) {
+		return;
+	}
+	fd_close(&session->status);
+	if (got == 1 && byte == 'R' && session->phase == PHASE_STARTING) {
+		become_ready(session);
+	} else if (session->phase == PHASE_STARTING) {
+		/* The pipe's end is the server's end, which is reaped next; anything else is no server
+		 * of ours. */
+		stop_server(session);
+	}
+}
+
+static int status_of(int status) {
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void tell_end(const struct session *session, int status) {
+	if (WIFSIGNALED(status)) {
+		dprintf(STDERR_FILENO, "ext4box: the server ended by signal %d; unmounted\n",
+		        WTERMSIG(status));
+	} else if (WEXITSTATUS(status) != 0) {
+		dprintf(STDERR_FILENO, "ext4box: the server ended with status %d; unmounted\n",
+		        WEXITSTATUS(status));
+	} else if (session->command > 0) {
+		dprintf(STDERR_FILENO, "ext4box: the mount has ended\n");
+	}
+}
+
+static void server_ended(struct session *session, int status) {
+	enum phase phase = session->phase;
+	bool is_run = session->options->action == ACTION_RUN;
+	session->server = 0;
+	session->phase = PHASE_ENDED;
+	relay_words(session);
+	mounted_remove(&session->mount, true, NULL, 0);
+	if (phase == PHASE_STARTING) {
+		bool is_signal = WIFSIGNALED(status);
+		report_failure(FAIL_SERVER, 0, "%s %d", is_signal ? "signal" : "status",
+		               is_signal ? WTERMSIG(status) : WEXITSTATUS(status));
+		return;
+	}
+	bool is_cut = phase == PHASE_STOPPING && WIFSIGNALED(status) && session->options->read_only;
+	if (!is_cut) {
+		tell_end(session, status);
+	}
+	if (!is_run) {
+		session->exit_status = is_cut || status == 0 ? 0 : 1;
+	}
+}
+
+static void reap(struct session *session) {
+	int status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == session->server) {
+			server_ended(session, status);
+		} else if (pid == session->command) {
+			session->command = 0;
+			session->exit_status = status_of(status);
+			begin_stop(session);
+		} else if (pid == session->sentinel) {
+			session->sentinel = 0;
+			if (session->phase < PHASE_STOPPING && session->sentinel_restarts < SENTINEL_RESTARTS) {
+				session->sentinel_restarts++;
+				session_start_sentinel(session);
+			}
+		}
+	}
+}
+
+static void check_deadlines(struct session *session, long long start_by) {
+	long long now = now_ms();
+	if (session->phase == PHASE_STARTING && now >= start_by) {
+		dprintf(STDERR_FILENO, "ext4box: the server was not ready in %d s\n", START_MS / 1000);
+		stop_server(session);
+	}
+	if (session->abort_at != 0 && now >= session->abort_at) {
+		cut_off(session);
+	}
+	if (session->kill_at != 0 && now >= session->kill_at) {
+		session->kill_at = 0;
+		stop_server(session);
+	}
+}
+
+static int next_timeout(const struct session *session, long long start_by) {
+	long long next = session->phase == PHASE_STARTING ? start_by : 0;
+	if (session->abort_at != 0 && (next == 0 || session->abort_at < next)) {
+		next = session->abort_at;
+	}
+	if (session->kill_at != 0 && (next == 0 || session->kill_at < next)) {
+		next = session->kill_at;
+	}
+	long long wait = next - now_ms();
+	return next == 0 ? -1 : wait < 0 ? 0 : (int)wait;
+}
+
+void supervise(struct session *session) {
+	long long start_by = now_ms() + START_MS;
+	while (session->server > 0 || session->command > 0) {
+		struct pollfd waits[] = {
+			{.fd = session->signals, .events = POLLIN},
+			{.fd = session->mount.watch, .events = POLLPRI},
+			{.fd = session->words, .events = POLLIN},
+			{.fd = session->status, .events = POLLIN},
+		};
+		int count = poll(waits, sizeof waits / sizeof waits[0], next_timeout(session, start_by));
+		if (count > 0) {
+			if (waits[1].revents != 0) {
+				mounted_refresh(&session->mount);
+			}
+			if (waits[2].revents != 0) {
+				relay_words(session);
+			}
+			if (waits[3].revents != 0) {
+				take_status(session);
+			}
+			if (waits[0].revents != 0) {
+				take_signals(session);
+			}
+		}
+		reap(session);
+		check_deadlines(session, start_by);
+	}
+}
