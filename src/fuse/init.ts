@@ -1,0 +1,107 @@
+/** INIT: what the kernel offers, what the server wishes, what both then agree on. */
+import {type InitFlag, initFlagBits, initIn, initOut, kernelMajor, oldestMinor} from './layout.ts';
+import {payloadAt, type Reply, type Request} from './message.ts';
+
+export type InitWishes = {
+	/** Each is agreed on if the kernel offers it. */
+	readonly flags: readonly InitFlag[];
+	/** The newest minor that the server speaks. */
+	readonly minor: number;
+	/** Bound of a WRITE, and with MAX_PAGES of a READ; a multiple of the page size. */
+	readonly maxTransferBytes: number;
+	/** How many READs ahead of need the kernel may keep waiting at once. */
+	readonly maxBackground: number;
+};
+
+export type InitOffer = {
+	readonly major: number;
+	readonly minor: number;
+	readonly flags: ReadonlySet<InitFlag>;
+	readonly maxReadaheadBytes: number;
+};
+
+export type Agreement = {
+	readonly kernelMinor: number;
+	readonly minor: number;
+	readonly flags: ReadonlySet<InitFlag>;
+	readonly maxReadaheadBytes: number;
+	readonly maxTransferBytes: number;
+};
+
+const pageBytes = 4096;
+/** What a kernel transfers without MAX_PAGES. */
+const defaultPagesMax = 32;
+
+function hasBit(low: number, high: number, bit: number): boolean {
+	return (((bit < 32 ? low : high) >>> (bit % 32)) & 1) === 1;
+}
+
+function flagsIn(low: number, high: number): Set<InitFlag> {
+	const found = new Set<InitFlag>();
+	for (const [name, bit] of Object.entries(initFlagBits)) {
+		if (hasBit(low, high, bit)) found.add(name as InitFlag); // A key of the table.
+	}
+	return found;
+}
+
+function wordsOf(flags: ReadonlySet<InitFlag>): {low: number; high: number} {
+	let low = 0;
+	let high = 0;
+	for (const flag of flags) {
+		const bit = initFlagBits[flag];
+		if (bit < 32) low += 2 ** bit;
+		else high += 2 ** (bit - 32);
+	}
+	return {low, high};
+}
+
+/** `bodyBytes` is the length of the INIT request without its header: old kernels send less. */
+export function readOffer(request: Request, bodyBytes: number): InitOffer {
+	const low = request.u32(initIn.at.flags);
+	const hasHigh = hasBit(low, 0, initFlagBits.INIT_EXT) && bodyBytes >= initIn.at.flags2 + 4;
+	return {
+		major: request.u32(initIn.at.major),
+		minor: request.u32(initIn.at.minor),
+		flags: flagsIn(low, hasHigh ? request.u32(initIn.at.flags2) : 0),
+		maxReadaheadBytes: request.u32(initIn.at.max_readahead),
+	};
+}
+
+/** Why the two can't speak with one another; undefined if they can. */
+export function versionProblem(offer: InitOffer): string | undefined {
+	if (offer.major === kernelMajor && offer.minor >= oldestMinor) return undefined;
+	return `the kernel speaks FUSE ${offer.major}.${offer.minor}; ${kernelMajor}.${oldestMinor} (Linux 5.4) or newer is needed`;
+}
+
+export function agree(offer: InitOffer, wishes: InitWishes): Agreement {
+	const flags = new Set(wishes.flags.filter(flag => offer.flags.has(flag)));
+	const transferMax = flags.has('MAX_PAGES')
+		? wishes.maxTransferBytes
+		: Math.min(wishes.maxTransferBytes, defaultPagesMax * pageBytes);
+	return {
+		kernelMinor: offer.minor,
+		minor: Math.min(offer.minor, wishes.minor),
+		flags,
+		maxReadaheadBytes: offer.maxReadaheadBytes,
+		maxTransferBytes: transferMax,
+	};
+}
+
+/** Writes the payload of the reply to INIT; returns its length. */
+export function writeAgreement(reply: Reply, agreement: Agreement, wishes: InitWishes): number {
+	const {view} = reply;
+	const {at} = initOut;
+	const {low, high} = wordsOf(agreement.flags);
+	view.setUint32(payloadAt + at.major, kernelMajor, true);
+	view.setUint32(payloadAt + at.minor, agreement.minor, true);
+	view.setUint32(payloadAt + at.max_readahead, agreement.maxReadaheadBytes, true);
+	view.setUint32(payloadAt + at.flags, low, true);
+	view.setUint32(payloadAt + at.flags2, high, true);
+	view.setUint16(payloadAt + at.max_background, wishes.maxBackground, true);
+	view.setUint16(payloadAt + at.congestion_threshold, Math.ceil(wishes.maxBackground * 0.75), true);
+	view.setUint32(payloadAt + at.max_write, agreement.maxTransferBytes, true);
+	view.setUint16(payloadAt + at.max_pages, agreement.maxTransferBytes / pageBytes, true);
+	// Timestamps are kept to the nanosecond; where an image has coarser ones, that shows anyway.
+	view.setUint32(payloadAt + at.time_gran, 1, true);
+	return initOut.sizeBytes;
+}
