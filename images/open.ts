@@ -253,6 +253,6 @@ export function openImageOn(raw: RawDevice, options: OpenOptions = {}): OpenedIm
  * seems to be where it is not ext, and `DeviceError`. Whether the file system is sound,
  * `Volume.open` finds out.
  */
-export function openImage(path: string, options: OpenOptions = {}): OpenedImage {
+export function openImage(path: string | Uint8Array, options: OpenOptions = {}): OpenedImage {
 	return openImageOn(openRaw(path, {isWritable: options.isWritable ?? false}), options);
 }

@@ -203,17 +203,20 @@ function errnoOf(cause: unknown): string {
 }
 
 /**
- * Opens a file or block device. Throws `ImageError` when it can't be opened or is neither, and
+ * Opens a file or block device; a path given as bytes need not be UTF-8. Throws `ImageError` when it can't be opened or is neither, and
  * `DeviceError` when its size can't be read.
  */
-export function openRaw(path: string, options: {isWritable?: boolean} = {}): RawDevice {
+export function openRaw(
+	path: string | Uint8Array,
+	options: {isWritable?: boolean} = {},
+): RawDevice {
 	const isWritable = options.isWritable ?? false;
 	// O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
 	const flags =
 		(isWritable ? fs.constants.O_RDWR : fs.constants.O_RDONLY) | fs.constants.O_NONBLOCK;
 	let descriptor: number;
 	try {
-		descriptor = fs.openSync(path, flags);
+		descriptor = fs.openSync(typeof path === 'string' ? path : Buffer.from(path), flags);
 	} catch (cause) {
 		const [code, problem] = openProblems[errnoOf(cause)] ?? ['IMAGE_NOT_OPENED', messageOf(cause)];
 		throw new ImageError(code, problem, cause);

@@ -1,0 +1,174 @@
+/** The command line: finds the command, runs it, sets the exit status. */
+import * as fs from 'node:fs';
+import module from 'node:module';
+import {homedir} from 'node:os';
+import {join} from 'node:path';
+
+type Command = {
+	/** The help text, with examples. */
+	readonly usage: string;
+	/** Returns the exit status. */
+	run(args: string[]): Promise<number>;
+};
+
+type CommandEntry = {readonly summary: string; load(): Promise<Command>};
+
+// In the order of the help text. Loaded on demand: no command pays for another.
+const commands = new Map<string, CommandEntry>([
+	['mount', {summary: 'mount an image on a directory', load: () => import('./commands/mount.ts')}],
+	['umount', {summary: 'unmount it and wait', load: () => import('./commands/umount.ts')}],
+	[
+		'run',
+		{
+			summary: 'run a command that sees an image mounted, with nothing installed',
+			load: () => import('./commands/run.ts'),
+		},
+	],
+	[
+		'status',
+		{summary: 'show what is mounted, and how it does', load: () => import('./commands/status.ts')},
+	],
+	[
+		'info',
+		{
+			summary: 'show the superblock, features and groups of an image',
+			load: () => import('./commands/info.ts'),
+		},
+	],
+	['ls', {summary: 'list a directory', load: () => import('./commands/ls.ts')}],
+	['cat', {summary: 'print the contents of files', load: () => import('./commands/cat.ts')}],
+	['stat', {summary: 'show all that is known of files', load: () => import('./commands/stat.ts')}],
+	[
+		'extents',
+		{summary: 'show where a file lies on the disk', load: () => import('./commands/extents.ts')},
+	],
+	[
+		'extract',
+		{summary: 'copy a tree out of an image', load: () => import('./commands/extract.ts')},
+	],
+]);
+
+function helpText(): string {
+	const lines = [...commands].map(([name, {summary}]) => `  ${name.padEnd(9)}${summary}`);
+	return `Usage: ext4box COMMAND [OPTIONS] IMAGE …
+
+Mounts, reads and inspects ext2, ext3 and ext4 disk images as an ordinary user. IMAGE is a file, a
+block device, or a disk with partitions; it is never written to by the commands below.
+
+Commands:
+${lines.join('\n')}
+
+"ext4box help COMMAND" or "ext4box COMMAND --help" tells more.
+Exit status: 0 success, 1 a failure that is named, 2 wrong usage, 70 a fault of ext4box itself.
+`;
+}
+
+/** Of ours, so that nobody else's code is run for us; Node's default lies in a shared directory. */
+function enableCompileCache(): void {
+	const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
+	const directory = join(cache, 'ext4box');
+	try {
+		fs.mkdirSync(directory, {recursive: true, mode: 0o700});
+		const found = fs.lstatSync(directory);
+		const isOurs = found.isDirectory() && found.uid === process.getuid?.();
+		if (isOurs && (found.mode & 0o022) === 0) module.enableCompileCache(directory);
+	} catch (error) {
+		// No home, or one that can't be written: the start takes a little longer.
+		if (!(error instanceof Error && 'syscall' in error)) throw error;
+	}
+}
+
+/** Number of single-letter changes between two words. */
+function distance(a: string, b: string): number {
+	let row = Array.from({length: b.length + 1}, (_, index) => index);
+	for (const [index, letter] of [...a].entries()) {
+		const next = [index + 1];
+		for (const [at, other] of [...b].entries()) {
+			const change = (row[at] ?? 0) + (letter === other ? 0 : 1);
+			next.push(Math.min(change, (row[at + 1] ?? 0) + 1, (next[at] ?? 0) + 1));
+		}
+		row = next;
+	}
+	return row[b.length] ?? 0;
+}
+
+async function unknownCommand(name: string): Promise<never> {
+	const {UsageError} = await import('./cli-error.ts');
+	const word = name.slice(0, 40); // Longer ones resemble nothing.
+	const [nearest] = [...commands.keys()]
+		.map(known => ({known, changes: distance(word, known)}))
+		.filter(({known, changes}) => changes <= Math.max(1, Math.floor(known.length / 3)))
+		.sort((a, b) => a.changes - b.changes);
+	const hint = nearest === undefined ? 'see "ext4box help"' : `did you mean "${nearest.known}"?`;
+	throw new UsageError(`there is no command "${word}"; ${hint}`);
+}
+
+function findCommand(name: string): Promise<CommandEntry> {
+	const entry = commands.get(name);
+	return entry === undefined ? unknownCommand(name) : Promise.resolve(entry);
+}
+
+function versionText(): string {
+	// Two floors up from dist/src/, one from src/.
+	for (const above of ['../..', '..']) {
+		const path = join(import.meta.dirname, above, 'package.json');
+		if (!fs.existsSync(path)) continue;
+		const {name, version} = JSON.parse(fs.readFileSync(path, 'utf8')) as {[key: string]: unknown};
+		if (name === 'ext4box') return `ext4box ${version} (Node ${process.versions.node})\n`;
+	}
+	return 'ext4box, version unknown\n';
+}
+
+/** `--help` asks about the command, except behind `--`, where it belongs to another program. */
+function asksForHelp(args: readonly string[]): boolean {
+	const end = args.indexOf('--');
+	const own = end < 0 ? args : args.slice(0, end);
+	return own.includes('--help') || own.includes('-h');
+}
+
+async function main(args: readonly string[]): Promise<number> {
+	const [name, ...rest] = args;
+	const {print, flushOutput} = await import('./output.ts');
+	const say = (text: string) => {
+		print(text);
+		flushOutput();
+		return 0;
+	};
+	if (name === '--version' || name === '-V') return say(versionText());
+	const [topic] = rest;
+	if (name === '--help' || name === '-h' || (name === 'help' && topic === undefined)) {
+		return say(helpText());
+	}
+	if (name === undefined) {
+		const {UsageError} = await import('./cli-error.ts');
+		throw new UsageError('which command? See "ext4box help"');
+	}
+	if (name === 'help' && topic !== undefined) {
+		const {usage} = await (await findCommand(topic)).load();
+		return say(usage);
+	}
+	const command = await (await findCommand(name)).load();
+	if (asksForHelp(rest)) return say(command.usage);
+	const status = await command.run(rest);
+	flushOutput();
+	return status;
+}
+
+function assertNodeVersion(): void {
+	const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+	if (major >= 26 || (major === 24 && minor >= 12)) return;
+	fs.writeSync(
+		2,
+		`ext4box: Node.js ^24.12 or >=26 is needed; this is ${process.version}, and "npm ci" brings one that fits\n`,
+	);
+	process.exit(1);
+}
+
+assertNodeVersion();
+enableCompileCache();
+try {
+	process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+	const {reportFailure} = await import('./failure.ts');
+	process.exitCode = await reportFailure(error);
+}

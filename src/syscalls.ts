@@ -1,0 +1,201 @@
+/**
+ * The only file that calls native functions: what Node has no call for. Importing it loads koffi,
+ * some 12 ms, so whoever needs it imports it when the need is there.
+ *
+ * Names are bytes, without the NUL that C wants; they may hold anything but NUL. `directory` is an
+ * open directory's descriptor, and `name` is looked up in it and nowhere else, so that nothing
+ * that is renamed or replaced above it can lead astray. Each function throws `SystemError`.
+ */
+import {getSystemErrorName} from 'node:util';
+import koffi from 'koffi';
+import {errnoName} from './errno.ts';
+
+/** A system call failed; `code` is the errno's name. */
+export class SystemError extends Error {
+	override readonly name = 'SystemError';
+	readonly code: string;
+	readonly errno: number;
+	readonly syscall: string;
+
+	constructor(errno: number, syscall: string) {
+		const known = getSystemErrorName(-errno);
+		const code = known.startsWith('E') ? known : errnoName(errno);
+		super(`${syscall}: ${code}`);
+		this.code = code;
+		this.errno = errno;
+		this.syscall = syscall;
+	}
+}
+
+const libc = koffi.load(null);
+
+// Bound when first called: an old libc lacks some of them.
+function bind(definition: string): (...values: unknown[]) => number {
+	let bound: ((...values: unknown[]) => number) | undefined;
+	return (...values) => {
+		bound ??= libc.func(definition) as (...values: unknown[]) => number;
+		return bound(...values);
+	};
+}
+
+const c = {
+	openat: bind('int openat(int directory, const uint8_t *name, int flags, uint32_t mode)'),
+	mkdirat: bind('int mkdirat(int directory, const uint8_t *name, uint32_t mode)'),
+	symlinkat: bind('int symlinkat(const uint8_t *target, int directory, const uint8_t *name)'),
+	linkat: bind(
+		'int linkat(int from, const uint8_t *name, int to, const uint8_t *newName, int flags)',
+	),
+	unlinkat: bind('int unlinkat(int directory, const uint8_t *name, int flags)'),
+	mkfifoat: bind('int mkfifoat(int directory, const uint8_t *name, uint32_t mode)'),
+	mknodat: bind('int mknodat(int directory, const uint8_t *name, uint32_t mode, uint64_t device)'),
+	fchownat: bind(
+		'int fchownat(int directory, const uint8_t *name, uint32_t uid, uint32_t gid, int flags)',
+	),
+	fchmodat: bind('int fchmodat(int directory, const uint8_t *name, uint32_t mode, int flags)'),
+	utimensat: bind(
+		'int utimensat(int directory, const uint8_t *name, const void *times, int flags)',
+	),
+	futimens: bind('int futimens(int descriptor, const void *times)'),
+	lsetxattr: bind(
+		'int lsetxattr(const uint8_t *path, const uint8_t *name, const void *value, size_t size, int flags)',
+	),
+	fsetxattr: bind(
+		'int fsetxattr(int descriptor, const uint8_t *name, const void *value, size_t size, int flags)',
+	),
+	ioctl: bind('int ioctl(int descriptor, unsigned long request, void *argument)'),
+};
+
+const noFollow = 0x100; // AT_SYMLINK_NOFOLLOW
+
+function withNul(bytes: Uint8Array): Uint8Array {
+	if (bytes.includes(0)) throw new SystemError(22, 'a name with a NUL');
+	const copy = new Uint8Array(bytes.length + 1);
+	copy.set(bytes);
+	return copy;
+}
+
+const emptyBytes = new Uint8Array(1);
+/** koffi takes no pointer to an empty buffer. */
+const pointable = (bytes: Uint8Array) => (bytes.length === 0 ? emptyBytes : bytes);
+
+const call = (name: keyof typeof c, ...values: unknown[]): number => {
+	const result = c[name](...values);
+	if (result < 0) throw new SystemError(koffi.errno(), name);
+	return result;
+};
+
+/** Returns the new descriptor. `flags` are those of `fs.constants`. */
+export function openAt(directory: number, name: Uint8Array, flags: number, mode = 0): number {
+	return call('openat', directory, withNul(name), flags, mode);
+}
+
+export function makeDirectoryAt(directory: number, name: Uint8Array, mode: number): void {
+	call('mkdirat', directory, withNul(name), mode);
+}
+
+export function symlinkAt(target: Uint8Array, directory: number, name: Uint8Array): void {
+	call('symlinkat', withNul(target), directory, withNul(name));
+}
+
+/** Does not follow `name` where it is a symbolic link. */
+export function linkAt(
+	from: number,
+	name: Uint8Array,
+	directory: number,
+	newName: Uint8Array,
+): void {
+	call('linkat', from, withNul(name), directory, withNul(newName), 0);
+}
+
+/** Removes a name that is no directory. */
+export function unlinkAt(directory: number, name: Uint8Array): void {
+	call('unlinkat', directory, withNul(name), 0);
+}
+
+/** `mode` holds the type too: a FIFO, a socket, a character or block device. */
+export function makeNodeAt(
+	directory: number,
+	name: Uint8Array,
+	mode: number,
+	device: {readonly major: number; readonly minor: number} = {major: 0, minor: 0},
+): void {
+	if ((mode & 0o170000) === 0o010000) {
+		call('mkfifoat', directory, withNul(name), mode & 0o7777);
+		return;
+	}
+	const {major, minor} = device;
+	// As glibc's makedev: the low halves in the low word, the upper ones above.
+	const low = (major & 0xfff) * 2 ** 8 + (minor & 0xff) + (minor >>> 8) * 2 ** 20;
+	const encoded = Math.floor(major / 2 ** 12) * 2 ** 44 + low;
+	call('mknodat', directory, withNul(name), mode, encoded);
+}
+
+/** Of the name itself, were it a symbolic link. */
+export function changeOwnerAt(directory: number, name: Uint8Array, uid: number, gid: number): void {
+	call('fchownat', directory, withNul(name), uid, gid, noFollow);
+}
+
+/** Follows a symbolic link: only for a name that is known to be none. */
+export function changeModeAt(directory: number, name: Uint8Array, mode: number): void {
+	call('fchmodat', directory, withNul(name), mode, 0);
+}
+
+export type Time = {readonly seconds: number; readonly nanoseconds: number};
+
+function timespecs(access: Time, modification: Time): Uint8Array {
+	const bytes = new Uint8Array(32);
+	const view = new DataView(bytes.buffer);
+	for (const [at, time] of [
+		[0, access],
+		[16, modification],
+	] as const) {
+		view.setBigInt64(at, BigInt(time.seconds), true);
+		// A damaged inode may say more nanoseconds than make a second.
+		view.setBigInt64(at + 8, BigInt(Math.min(time.nanoseconds, 999_999_999)), true);
+	}
+	return bytes;
+}
+
+/** Of the name itself, were it a symbolic link. */
+export function setTimesAt(
+	directory: number,
+	name: Uint8Array,
+	access: Time,
+	modification: Time,
+): void {
+	call('utimensat', directory, withNul(name), timespecs(access, modification), noFollow);
+}
+
+export function setTimes(descriptor: number, access: Time, modification: Time): void {
+	call('futimens', descriptor, timespecs(access, modification));
+}
+
+/** `name` with its prefix: `user.comment`. */
+export function setXattr(descriptor: number, name: Uint8Array, value: Uint8Array): void {
+	call('fsetxattr', descriptor, withNul(name), pointable(value), value.length, 0);
+}
+
+/** Of a name that can't be opened: a symbolic link, a device. Goes through /proc. */
+export function setXattrAt(
+	directory: number,
+	name: Uint8Array,
+	attribute: Uint8Array,
+	value: Uint8Array,
+): void {
+	const path = Buffer.concat([Buffer.from(`/proc/self/fd/${directory}/`), name]);
+	call('lsetxattr', withNul(path), withNul(attribute), pointable(value), value.length, 0);
+}
+
+/** `argument` is read and written by the call; returns what ioctl does. */
+export function ioctl(descriptor: number, request: number, argument: Uint8Array): number {
+	return call('ioctl', descriptor, request, argument);
+}
+
+const BLKGETSIZE64 = 0x8008_1272; // _IOR(0x12, 114, size_t), the same on x86-64 and arm64.
+
+/** The size in bytes of the block device that `descriptor` leads to. */
+export function blockDeviceSize(descriptor: number): number {
+	const size = new Uint8Array(8);
+	ioctl(descriptor, BLKGETSIZE64, size);
+	return Number(new DataView(size.buffer).getBigUint64(0, true));
+}
