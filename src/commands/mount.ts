@@ -1,0 +1,140 @@
+import {parseArgs} from 'node:util';
+import {UsageError} from '../cli-error.ts';
+import {findPrograms, launchMount, type Mounted, type Programs} from '../mount/launch.ts';
+import {prepareMountpoint} from '../mount/mountpoint.ts';
+import {parseMountOptions} from '../mount/options.ts';
+
+export const usage = `Usage: ext4box mount IMAGE DIR [-o OPTIONS] [--foreground] [--verbose]
+
+Mounts the ext2, ext3 or ext4 file system in IMAGE (a file, a block device, or a disk with
+partitions) on the directory DIR, and returns once it answers. No root is needed: DIR must be yours,
+and fusermount3 (package fuse3) be installed; without it, see "ext4box run --help".
+"ext4box umount DIR" ends the mount. Should its server die, the mount is taken away at once.
+
+  -o OPTIONS          mount options, separated by commas (below); may be given several times
+  -f, --foreground    stay until the mount ends; ^C ends it
+  -v, --verbose       say which way was taken: mount(2) as root, or fusermount3
+  -h, --help          show this text
+
+What is mounted
+  ro                  read-only; the image is not changed by a single byte
+  offset=BYTES        the file system begins there (suffixes k, m, g, t)
+  partition=N         on a disk with partitions: the N-th; the only one is found by itself
+  norecovery, noload  do not replay a journal that was left dirty; show what is on disk
+  errors=WHAT         when corruption is found: continue, remount-ro or panic
+
+Whose files
+  map=me              all files are shown as yours
+  map=image           owners as the image says (the default)
+  uid=N, gid=N        all files are shown as this user's, this group's
+  idmap=IMAGE:HOST:COUNT[,IMAGE:HOST:COUNT...]
+                      ids of the image from IMAGE on are shown as HOST and following
+  allow_other         others may enter; the kernel checks modes and ACLs then. Needs
+                      "user_allow_other" in /etc/fuse.conf
+  default_permissions the kernel checks modes although only you may enter
+  acl, noacl          the kernel checks POSIX ACLs, or not (default: as allow_other has it)
+  fakeroot            you may do what root may
+
+Other
+  cache_size=BYTES    bound of the server's cache (suffixes k, m, g)
+  direct              bypass the page cache
+  noexec, noatime     as mount(8) has them; nosuid and nodev always hold
+  minixdf, bsddf      df counts the file system's own metadata, or not (the default)
+  fsname=NAME         the name in the mount table (default: the image's path)
+  debug               trace every request on stderr; implies --foreground
+
+Examples
+  mkdir mnt && ext4box mount disk.img mnt -o ro && ls -l mnt; ext4box umount mnt
+  ext4box mount -o ro,partition=2,map=me sdcard.img /tmp/card
+
+Exit status: 0 mounted (--foreground: and ended in order), 1 failed, 2 wrong usage.
+`;
+
+/** `ext4box mount`: see usage. */
+export async function run(args: string[]): Promise<number> {
+	const parsed = parse(args);
+	if (parsed === null) {
+		process.stdout.write(usage);
+		return 0;
+	}
+	return await mount(parsed, findPrograms());
+}
+
+type Arguments = {
+	readonly image: string;
+	readonly directory: string;
+	readonly lists: readonly string[];
+	readonly isForeground: boolean;
+	readonly isVerbose: boolean;
+};
+
+function parse(args: string[]): Arguments | null {
+	const {values, positionals} = parseCommandLine(args);
+	if (values.help) {
+		return null;
+	}
+	const [image, directory, extra] = positionals;
+	if (image === undefined || directory === undefined || extra !== undefined) {
+		throw new UsageError('mount takes an image and a directory: ext4box mount IMAGE DIR');
+	}
+	return {
+		image,
+		directory,
+		lists: values.options,
+		isForeground: values.foreground,
+		isVerbose: values.verbose,
+	};
+}
+
+function parseCommandLine(args: string[]) {
+	try {
+		return parseArgs({
+			args,
+			allowPositionals: true,
+			options: {
+				options: {type: 'string', short: 'o', multiple: true, default: []},
+				foreground: {type: 'boolean', short: 'f', default: false},
+				verbose: {type: 'boolean', short: 'v', default: false},
+				help: {type: 'boolean', short: 'h', default: false},
+			},
+		});
+	} catch (error) {
+		throw new UsageError((error as Error).message);
+	}
+}
+
+/** The command behind its syntax, with the programs to start as an argument. */
+export async function mount(
+	{image, directory, lists, isForeground, isVerbose}: Arguments,
+	programs: Programs,
+): Promise<number> {
+	const options = parseMountOptions(lists);
+	const mountpoint = await prepareMountpoint(directory, programs.helper, true);
+	const onReady = (mounted: Mounted): void => {
+		if (options.access === 'unsaid') {
+			say(`mounted read-only: writing is not there yet (-o ro says so, and silences this line)`);
+		}
+		if (isVerbose) {
+			say(describe(mountpoint, mounted));
+		}
+	};
+	const outcome = await launchMount({image, mountpoint, options}, programs, {
+		isForeground: isForeground || options.debug,
+		onReady,
+	});
+	return outcome.kind === 'refused' ? 1 : outcome.exitCode;
+}
+
+const waysInWords: Readonly<Record<Mounted['way'], string>> = {
+	fusermount3: 'by fusermount3',
+	direct: 'by mount(2), as root',
+	namespace: 'in a user namespace',
+};
+
+function describe(mountpoint: string, {way, device, supervisorPid}: Mounted): string {
+	return `mounted on ${mountpoint} ${waysInWords[way]} (device ${device}, supervisor ${supervisorPid})`;
+}
+
+function say(text: string): void {
+	process.stderr.write(`ext4box: ${text}\n`);
+}

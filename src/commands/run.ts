@@ -1,0 +1,135 @@
+import {mkdtempSync, realpathSync, rmdirSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {parseArgs} from 'node:util';
+import {CliError, UsageError} from '../cli-error.ts';
+import {findPrograms, launchRun, type Mounted, type Programs} from '../mount/launch.ts';
+import {prepareMountpoint} from '../mount/mountpoint.ts';
+import {parseMountOptions} from '../mount/options.ts';
+
+export const usage = `Usage: ext4box run IMAGE [--at DIR] [--ro] [-o OPTIONS] -- COMMAND [ARGUMENT...]
+
+Runs COMMAND where IMAGE is mounted and nobody else sees it: in a user and a mount namespace of its
+own. Needs no root, no fusermount3, nothing installed. The mount ends with COMMAND, whose exit status
+is returned.
+
+COMMAND starts in the root of the mount; with --at in the current directory. Its environment says in
+EXT4BOX_MOUNT where the mount is. In the namespace there is one user and one group, yours: so all
+files are shown as yours, unless a mapping is asked for (owners that are not you show as 65534).
+
+  --at DIR            mount there instead of in a new place; any directory will do, not only your own
+  --ro                mount read-only
+  -o OPTIONS          mount options, as for "ext4box mount"
+  -v, --verbose       say where it was mounted
+  -h, --help          show this text
+
+Examples
+  ext4box run disk.img --ro -- ls -lR
+  ext4box run disk.img -- cp -a . /tmp/copy
+  ext4box run disk.img --at /mnt -- bash
+
+Exit status: COMMAND's; 128 + N if signal N ended it; 127 if it was not found, 126 if it can't be
+run; 1 if the mount failed, 2 on wrong usage.
+`;
+
+/** `ext4box run`: see usage. */
+export async function run(args: string[]): Promise<number> {
+	const parsed = parse(args);
+	if (parsed === null) {
+		process.stdout.write(usage);
+		return 0;
+	}
+	return await runCommand(parsed, findPrograms());
+}
+
+type Arguments = {
+	readonly image: string;
+	readonly at: string | null;
+	readonly lists: readonly string[];
+	readonly command: readonly string[];
+	readonly isVerbose: boolean;
+};
+
+function parse(args: string[]): Arguments | null {
+	// Cut before parsing: the options after "--" are COMMAND's.
+	const end = args.indexOf('--');
+	const own = end < 0 ? args : args.slice(0, end);
+	const {values, positionals} = parseCommandLine(own);
+	if (values.help) {
+		return null;
+	}
+	const [image, extra] = positionals;
+	const command = end < 0 ? [] : args.slice(end + 1);
+	if (image === undefined || extra !== undefined || command.length === 0) {
+		throw new UsageError('run takes an image and a command: ext4box run IMAGE -- COMMAND');
+	}
+	const lists = values.ro ? [...values.options, 'ro'] : values.options;
+	return {image, at: values.at ?? null, lists, command, isVerbose: values.verbose};
+}
+
+function parseCommandLine(args: string[]) {
+	try {
+		return parseArgs({
+			args,
+			allowPositionals: true,
+			options: {
+				at: {type: 'string'},
+				ro: {type: 'boolean', default: false},
+				options: {type: 'string', short: 'o', multiple: true, default: []},
+				verbose: {type: 'boolean', short: 'v', default: false},
+				help: {type: 'boolean', short: 'h', default: false},
+			},
+		});
+	} catch (error) {
+		throw new UsageError((error as Error).message);
+	}
+}
+
+/** The command behind its syntax, with the programs to start as an argument. */
+export async function runCommand(
+	{image, at, lists, command, isVerbose}: Arguments,
+	programs: Programs,
+): Promise<number> {
+	const options = parseMountOptions(lists);
+	const isTemporary = at === null;
+	const mountpoint = isTemporary
+		? makeDirectory()
+		: await prepareMountpoint(at, programs.helper, false);
+	const onReady = ({device}: Mounted): void => {
+		if (isVerbose) {
+			process.stderr.write(`ext4box: mounted on ${mountpoint} in a namespace (${device})\n`);
+		}
+	};
+	try {
+		const outcome = await launchRun({image, mountpoint, options}, programs, {
+			command,
+			isTemporary,
+			onReady,
+		});
+		return outcome.kind === 'refused' ? 1 : outcome.exitCode;
+	} finally {
+		if (isTemporary) {
+			removeDirectory(mountpoint);
+		}
+	}
+}
+
+function makeDirectory(): string {
+	const base = tmpdir();
+	try {
+		return realpathSync(mkdtempSync(join(base, 'ext4box-')));
+	} catch (error) {
+		throw new CliError(
+			`no place to mount in ${base}: ${(error as Error).message} (set TMPDIR, or name a directory with --at)`,
+		);
+	}
+}
+
+/** The helper removes it, even when we are killed; only a helper that never started leaves it. */
+function removeDirectory(path: string): void {
+	try {
+		rmdirSync(path);
+	} catch {
+		// Gone already.
+	}
+}

@@ -1,0 +1,128 @@
+import {parseArgs} from 'node:util';
+import {CliError, UsageError} from '../cli-error.ts';
+import {findPrograms, launchUnmount} from '../mount/launch.ts';
+import {
+	findSupervisor,
+	findUsers,
+	isExt4box,
+	type Mount,
+	mountAt,
+	resolveMountpoint,
+	type Supervisor,
+	waitForEnd,
+} from '../mount/mounts.ts';
+
+export const usage = `Usage: ext4box umount DIR [--lazy]
+
+Unmounts what "ext4box mount" mounted on DIR, and waits until the server has ended: then all is on
+disk. (umount(8) and fusermount3 -u unmount as well, but return earlier.) A mount whose server was
+killed is taken away, too.
+
+  -l, -z, --lazy      unmount although files are in use: the mount goes from the tree of names at
+                      once, the server ends with the last file; does not wait for that
+  -v, --verbose       say what was waited for
+  -h, --help          show this text
+
+Examples
+  ext4box umount mnt
+  ext4box umount --lazy mnt
+
+Exit status: 0 unmounted, 1 failed (in use, not yours, nothing mounted), 2 wrong usage.
+`;
+
+/** `ext4box umount`: see usage. */
+export async function run(args: string[]): Promise<number> {
+	const {values, positionals} = parseCommandLine(args);
+	if (values.help) {
+		process.stdout.write(usage);
+		return 0;
+	}
+	const [directory, extra] = positionals;
+	if (directory === undefined || extra !== undefined) {
+		throw new UsageError('umount takes one directory: ext4box umount DIR');
+	}
+	const isLazy = values.lazy || values['lazy-fuse'];
+	await unmount(directory, {isLazy, isVerbose: values.verbose}, findPrograms().helper);
+	return 0;
+}
+
+function parseCommandLine(args: string[]) {
+	try {
+		return parseArgs({
+			args,
+			allowPositionals: true,
+			options: {
+				lazy: {type: 'boolean', short: 'l', default: false},
+				// As fusermount3 spells it.
+				'lazy-fuse': {type: 'boolean', short: 'z', default: false},
+				verbose: {type: 'boolean', short: 'v', default: false},
+				help: {type: 'boolean', short: 'h', default: false},
+			},
+		});
+	} catch (error) {
+		throw new UsageError((error as Error).message);
+	}
+}
+
+/** The command behind its syntax. */
+export async function unmount(
+	directory: string,
+	{isLazy, isVerbose}: {isLazy: boolean; isVerbose: boolean},
+	helper: string,
+): Promise<void> {
+	const mount = findMount(directory);
+	// Before the unmount: afterwards the device number may be another mount's.
+	const supervisor = findSupervisor(mount);
+	// Without a supervisor nobody serves: whoever holds a file open there holds a dead one.
+	const failure = await launchUnmount(mount, helper, isLazy || supervisor === null);
+	if (failure !== null) {
+		throw new CliError(failure.code === 'busy' ? describeBusy(mount, failure.text) : failure.text);
+	}
+	if (supervisor !== null && !isLazy) {
+		await wait(supervisor, isVerbose);
+	}
+}
+
+function findMount(directory: string): Mount {
+	let path: string;
+	try {
+		path = resolveMountpoint(directory);
+	} catch (error) {
+		const code = (error as NodeJS.ErrnoException).code;
+		throw new CliError(`${directory}: ${code === 'ENOENT' ? 'does not exist' : (code ?? error)}`);
+	}
+	const mount = mountAt(path);
+	if (mount === null) {
+		throw new CliError(`nothing is mounted on ${path}`);
+	}
+	if (!isExt4box(mount)) {
+		throw new CliError(`the mount on ${path} is not ext4box's: its type is ${mount.type}`);
+	}
+	const uid = process.getuid?.();
+	if (uid !== 0 && mount.uid !== null && mount.uid !== uid) {
+		throw new CliError(`the mount on ${path} is not yours: uid ${mount.uid} mounted it`);
+	}
+	return mount;
+}
+
+function describeBusy(mount: Mount, words: string): string {
+	if (!/busy/i.test(words) && words !== mount.path) {
+		return words;
+	}
+	const users = findUsers(mount.path)
+		.slice(0, 8)
+		.map(user => `${user.name} (${user.pid})`);
+	const who = users.length === 0 ? '' : ` by ${users.join(', ')}`;
+	return `${mount.path} is in use${who}: end that, or unmount it with --lazy`;
+}
+
+async function wait(supervisor: Supervisor, isVerbose: boolean): Promise<void> {
+	const start = performance.now();
+	await waitForEnd(supervisor);
+	if (isVerbose) {
+		const elapsedMs = Math.round(performance.now() - start);
+		process.stderr.write(
+			`ext4box: the server ended ${elapsedMs} ms after the unmount (supervisor ${supervisor.pid})\n`,
+		);
+	}
+}

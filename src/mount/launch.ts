@@ -1,0 +1,274 @@
+import {type ChildProcess, spawn} from 'node:child_process';
+import {existsSync} from 'node:fs';
+import {dirname, join, resolve} from 'node:path';
+import type {Readable} from 'node:stream';
+import {CliError} from '../cli-error.ts';
+import type {HelperFailure} from './failures.ts';
+import {fsnameBytesMax, type MountOptions, ownerMapOf} from './options.ts';
+import type {ServerConfig} from './server-config.ts';
+
+/** What is started: tests put a stand-in in the server's place. */
+export type Programs = {
+	readonly helper: string;
+	/** The server's argv without its last argument, the ServerConfig. The first is absolute. */
+	readonly server: readonly string[];
+};
+
+export type LaunchRequest = {
+	readonly image: string;
+	/** Absolute, and free of symbolic links. */
+	readonly mountpoint: string;
+	readonly options: MountOptions;
+};
+
+/** A mount that answers. */
+export type Mounted = {
+	readonly way: 'fusermount3' | 'direct' | 'namespace';
+	readonly id: number;
+	readonly device: string;
+	readonly supervisorPid: number;
+};
+
+/** How a launch ended. `refused`: the server has said why on stderr, and nothing is mounted. */
+export type Outcome =
+	| {readonly kind: 'ended'; readonly exitCode: number}
+	| {readonly kind: 'refused'};
+
+const nodeFlags = ['--max-old-space-size=96', '--disable-sigusr1'];
+
+/** Finds the helper and the server's entry beside the code that runs: sources, or what was built. */
+export function findPrograms(): Programs {
+	const entry = import.meta.filename.endsWith('.ts') ? 'server-main.ts' : 'server-main.js';
+	const helper = join(packageRoot(), 'mount-helper/build/mount-helper');
+	if (!existsSync(helper)) {
+		throw new CliError(
+			`the mount helper is not built: run "make -C ${join(packageRoot(), 'mount-helper')}" (it needs a C compiler)`,
+		);
+	}
+	return {
+		helper,
+		server: [process.execPath, ...nodeFlags, join(import.meta.dirname, '..', entry)],
+	};
+}
+
+function packageRoot(): string {
+	let folder = import.meta.dirname;
+	while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) {
+		folder = dirname(folder);
+	}
+	return folder;
+}
+
+/**
+ * Mounts. As a daemon it returns once the mount answers; in the foreground it calls `onReady` then,
+ * and returns when the mount has ended.
+ */
+export async function launchMount(
+	request: LaunchRequest,
+	programs: Programs,
+	how: {isForeground: boolean; onReady: (mounted: Mounted) => void},
+): Promise<Outcome> {
+	const args = [
+		...['mount', ...sharedArguments(request), ...(how.isForeground ? ['--foreground'] : [])],
+		...['--', ...serverArguments(request, programs, 'image')],
+	];
+	return await superviseHelper(args, request, programs, how.onReady);
+}
+
+/** Mounts in a namespace of its own and runs a command there; `ended` has the command's status. */
+export async function launchRun(
+	request: LaunchRequest,
+	programs: Programs,
+	how: {command: readonly string[]; isTemporary: boolean; onReady: (mounted: Mounted) => void},
+): Promise<Outcome> {
+	const server = serverArguments(request, programs, 'me');
+	const args = [
+		...['run', ...sharedArguments(request), ...(how.isTemporary ? ['--temporary', '--enter'] : [])],
+		...['--server-argc', String(server.length), '--', ...server, ...how.command],
+	];
+	return await superviseHelper(args, request, programs, how.onReady);
+}
+
+function sharedArguments({image, mountpoint, options}: LaunchRequest): string[] {
+	const chosen: [boolean, string][] = [
+		[true, '--read-only'],
+		[options.allowOther, '--allow-other'],
+		[options.allowOther || options.defaultPermissions, '--default-permissions'],
+		[options.noExec, '--noexec'],
+		[options.noAtime, '--noatime'],
+	];
+	return [
+		...['--report-fd', String(reportFd), '--image', image, '--mountpoint', mountpoint],
+		...['--fsname', options.fsname ?? fsnameOf(image)],
+		...chosen.flatMap(([isChosen, name]) => (isChosen ? [name] : [])),
+	];
+}
+
+/** The image's path as mount tables and df show it; a name that they could not bear is mended. */
+function fsnameOf(image: string): string {
+	const path = resolve(image).replace(/[\0-\x1f\x7f]/g, '?');
+	return Buffer.byteLength(path) <= fsnameBytesMax ? path : 'ext4box';
+}
+
+function serverArguments(
+	{image, options}: LaunchRequest,
+	programs: Programs,
+	ownersWhenUnsaid: 'image' | 'me',
+): string[] {
+	const mounter = {uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0};
+	const config: ServerConfig = {
+		imageName: image,
+		readOnly: true,
+		...(options.offset === null ? {} : {offset: options.offset}),
+		...(options.partition === null ? {} : {partition: options.partition}),
+		noRecovery: options.noRecovery,
+		errors: options.errors,
+		map: ownerMapOf(options.owners, mounter, ownersWhenUnsaid),
+		mounterUid: mounter.uid,
+		mounterGid: mounter.gid,
+		allowOther: options.allowOther,
+		defaultPermissions: options.defaultPermissions,
+		acl: options.acl ?? options.allowOther,
+		fakeroot: options.fakeroot,
+		direct: options.direct,
+		...(options.cacheBytes === null ? {} : {cacheBytes: options.cacheBytes}),
+		minixDf: options.minixDf,
+		noAtime: options.noAtime,
+		debug: options.debug,
+	};
+	return [...programs.server, JSON.stringify(config)];
+}
+
+const reportFd = 3;
+
+/** Starts the helper, passes our signals on, takes its report, and waits for its end. */
+async function superviseHelper(
+	args: string[],
+	request: LaunchRequest,
+	programs: Programs,
+	onReady: (mounted: Mounted) => void,
+): Promise<Outcome> {
+	const child = spawn(programs.helper, args, {stdio: ['inherit', 'inherit', 'inherit', 'pipe']});
+	const end = endOf(child);
+	const stopForwarding = forwardSignals(child);
+	try {
+		const report = parseReport(await readLine(child.stdio[reportFd] as Readable));
+		if (report.kind === 'ready') {
+			onReady(report.mounted);
+		}
+		const exitCode = await end;
+		if (report.kind === 'failed') {
+			return await explain(report.failure, request);
+		}
+		if (report.kind === 'none') {
+			throw new CliError(`${programs.helper} ended without a word (status ${exitCode})`);
+		}
+		return {kind: 'ended', exitCode};
+	} finally {
+		stopForwarding();
+	}
+}
+
+async function explain(failure: HelperFailure, request: LaunchRequest): Promise<Outcome> {
+	if (failure.code === 'server' && failure.text.startsWith('status')) {
+		return {kind: 'refused'};
+	}
+	const {explainFailure, readMachineFacts} = await import('./failures.ts');
+	throw new CliError(explainFailure(failure, readMachineFacts(), request.mountpoint));
+}
+
+function endOf(child: ChildProcess): Promise<number> {
+	const {promise, resolve: settle, reject} = Promise.withResolvers<number>();
+	child.once('error', error =>
+		reject(new CliError(`cannot start the mount helper: ${error.message}`)),
+	);
+	child.once('exit', (code, signal) => settle(code ?? 128 + signalNumber(signal)));
+	// Awaited later than it may fail.
+	promise.catch(() => {});
+	return promise;
+}
+
+function signalNumber(signal: NodeJS.Signals | null): number {
+	return signal === 'SIGKILL' ? 9 : signal === 'SIGTERM' ? 15 : 0;
+}
+
+/**
+ * While the helper runs we only wait for it, so what is meant for us is meant for it. A terminal
+ * sends ^C and ^\ to every process of the group: there the helper has them already.
+ */
+function forwardSignals(child: ChildProcess): () => void {
+	const isTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
+	const forward = (signal: NodeJS.Signals): void => {
+		if (!isTerminal || signal === 'SIGTERM' || signal === 'SIGHUP') {
+			child.kill(signal);
+		}
+	};
+	const signals: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
+	for (const signal of signals) {
+		process.on(signal, forward);
+	}
+	return () => {
+		for (const signal of signals) {
+			process.off(signal, forward);
+		}
+	};
+}
+
+/** The first line of a stream, or what there was when it ended. */
+async function readLine(stream: Readable): Promise<string> {
+	let text = '';
+	stream.setEncoding('utf8');
+	for await (const piece of stream) {
+		text += piece;
+		if (text.includes('\n')) {
+			break;
+		}
+	}
+	return text.split('\n')[0] ?? '';
+}
+
+type Report =
+	| {readonly kind: 'ready'; readonly mounted: Mounted}
+	| {readonly kind: 'failed'; readonly failure: HelperFailure}
+	| {readonly kind: 'none'};
+
+/** Reads the helper's one line; see mount-helper/report.h. */
+export function parseReport(line: string): Report {
+	const ready = /^ready (fusermount3|direct|namespace) (\d+) (\d+:\d+) (\d+)$/.exec(line);
+	const [, way, id, device, pid] = ready ?? [];
+	if (way !== undefined && device !== undefined) {
+		const mounted = {
+			way: way as Mounted['way'],
+			id: Number(id),
+			device,
+			supervisorPid: Number(pid),
+		};
+		return {kind: 'ready', mounted};
+	}
+	const failed = /^failed ([a-z0-9-]+) (\d+) (.*)$/.exec(line);
+	const [, code, errno, text] = failed ?? [];
+	if (code !== undefined && text !== undefined) {
+		return {kind: 'failed', failure: {code, errno: Number(errno), text}};
+	}
+	return {kind: 'none'};
+}
+
+/** Unmounts one mount, named by id and device so that no other can be meant. Null: done. */
+export async function launchUnmount(
+	mount: {readonly id: number; readonly device: string; readonly path: string},
+	helper: string,
+	isLazy: boolean,
+): Promise<HelperFailure | null> {
+	const args = ['unmount', '--report-fd', String(reportFd), '--mountpoint', mount.path];
+	args.push('--id', String(mount.id), '--device', mount.device, ...(isLazy ? ['--lazy'] : []));
+	const child = spawn(helper, args, {stdio: ['ignore', 'inherit', 'inherit', 'pipe']});
+	const end = endOf(child);
+	const report = parseReport(await readLine(child.stdio[reportFd] as Readable));
+	const exitCode = await end;
+	if (exitCode === 0) {
+		return null;
+	}
+	return report.kind === 'failed'
+		? report.failure
+		: {code: 'internal', errno: 0, text: `the mount helper ended with status ${exitCode}`};
+}

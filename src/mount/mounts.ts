@@ -1,0 +1,193 @@
+import {readdirSync, readFileSync, readlinkSync, realpathSync} from 'node:fs';
+import {stat} from 'node:fs/promises';
+import {basename, dirname, isAbsolute, join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
+import {CliError} from '../cli-error.ts';
+
+/** One line of /proc/self/mountinfo; proc_pid_mountinfo(5). */
+export type Mount = {
+	readonly id: number;
+	readonly device: string;
+	readonly path: string;
+	readonly type: string;
+	readonly source: string;
+	readonly options: readonly string[];
+	/** Who mounted, where the type says so (FUSE's `user_id`). */
+	readonly uid: number | null;
+};
+
+/** The process that unmounts when told to or when its server ends. */
+export type Supervisor = {readonly pid: number; readonly startTime: string};
+
+const mountType = 'fuse.ext4box';
+
+/** Reads a whole mount table; lines that are not understood are left out. */
+export function parseMountinfo(text: string): Mount[] {
+	return text.split('\n').flatMap(line => {
+		const mount = parseLine(line);
+		return mount === null ? [] : [mount];
+	});
+}
+
+function parseLine(line: string): Mount | null {
+	// ID PARENT MAJOR:MINOR ROOT PATH OPTIONS [TAG...] - TYPE SOURCE SUPER-OPTIONS
+	const words = line.split(' ');
+	const dash = words.indexOf('-', 6);
+	const [id, , device, , path, options] = words;
+	const [type, source, superOptions] = words.slice(dash + 1);
+	if (id === undefined || device === undefined || path === undefined || options === undefined) {
+		return null;
+	}
+	if (dash < 0 || type === undefined || source === undefined) {
+		return null;
+	}
+	const uid = /(?:^|,)user_id=(\d+)(?:,|$)/.exec(superOptions ?? '')?.[1];
+	return {
+		id: Number(id),
+		device,
+		path: decodeEscapes(path),
+		type: decodeEscapes(type),
+		source: decodeEscapes(source),
+		options: options.split(','),
+		uid: uid === undefined ? null : Number(uid),
+	};
+}
+
+/**
+ * The kernel writes a space, tab, line feed, backslash or '#' as a backslash and three octal digits.
+ * It does so byte by byte, and all of these are ASCII: decoding characters gives the same.
+ */
+export function decodeEscapes(text: string): string {
+	return text.replace(/\\([0-3][0-7]{2})/g, (_all, digits: string) =>
+		String.fromCharCode(Number.parseInt(digits, 8)),
+	);
+}
+
+export function isExt4box(mount: Mount): boolean {
+	return mount.type === mountType;
+}
+
+export function readMounts(): Mount[] {
+	return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'));
+}
+
+/** The uppermost mount at this path: the table is in the order of mounting. */
+export function mountAt(path: string, mounts: readonly Mount[] = readMounts()): Mount | null {
+	return mounts.findLast(mount => mount.path === path) ?? null;
+}
+
+/**
+ * The absolute path of a directory, free of symbolic links, without asking what is mounted there:
+ * a dead server answers ENOTCONN, a hung one nothing at all. So the parent is resolved, and the last
+ * name is only looked at when nothing is mounted on it.
+ */
+export function resolveMountpoint(given: string, mounts: readonly Mount[] = readMounts()): string {
+	let path = given;
+	for (let links = 0; links < 40; links++) {
+		const name = basename(path);
+		if (name === '' || name === '.' || name === '..') {
+			return realpathSync(path === '' ? '.' : path);
+		}
+		const parent = realpathSync(dirname(path));
+		const whole = join(parent, name);
+		const target = mountAt(whole, mounts) === null ? linkTarget(whole) : null;
+		if (target === null) {
+			return whole;
+		}
+		path = isAbsolute(target) ? target : join(parent, target);
+	}
+	throw new CliError(`${given}: too many symbolic links`);
+}
+
+function linkTarget(path: string): string | null {
+	try {
+		return readlinkSync(path);
+	} catch {
+		return null; // No link, or not there at all: the caller finds out which.
+	}
+}
+
+/**
+ * Finds who serves a mount: a process of the mounter's that bears the mount's device number as its
+ * name, `ext4box:MINOR`. (mount-helper/README.md says why the process table and no pid file.)
+ */
+export function findSupervisor(mount: Mount): Supervisor | null {
+	const name = `ext4box:${mount.device.split(':')[1]}`;
+	for (const entry of readdirSync('/proc')) {
+		if (!/^\d+$/.test(entry) || readProc(entry, 'comm')?.trimEnd() !== name) {
+			continue;
+		}
+		const uid = /^Uid:\s+(\d+)/m.exec(readProc(entry, 'status') ?? '')?.[1];
+		const startTime = startTimeOf(Number(entry));
+		if (startTime !== null && uid !== undefined && Number(uid) === mount.uid) {
+			return {pid: Number(entry), startTime};
+		}
+	}
+	return null;
+}
+
+function readProc(pid: string, file: string): string | null {
+	try {
+		return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+	} catch {
+		return null; // It has ended meanwhile.
+	}
+}
+
+/** The start time tells a process from a later one of the same number; null: none, or a zombie. */
+function startTimeOf(pid: number): string | null {
+	const text = readProc(String(pid), 'stat');
+	if (text === null) {
+		return null;
+	}
+	// The name, in parentheses, may hold anything: the fields are counted from its end.
+	const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+	return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
+}
+
+const pollMs = 10;
+
+/** Waits until the supervisor has ended, and so the server, which it outlives. */
+export async function waitForEnd(supervisor: Supervisor): Promise<void> {
+	while (startTimeOf(supervisor.pid) === supervisor.startTime) {
+		await sleep(pollMs);
+	}
+}
+
+export type Health = 'answers' | 'dead' | 'silent';
+
+/** Asks a mount's server for the root's attributes; `dead` is ENOTCONN: nobody serves any more. */
+export async function probe(mount: Mount, timeoutMs = 2000): Promise<Health> {
+	const answered = stat(mount.path).then(
+		() => 'answers' as const,
+		(error: NodeJS.ErrnoException) =>
+			error.code === 'ENOTCONN' || error.code === 'ECONNABORTED' ? 'dead' : 'answers',
+	);
+	const timer = new AbortController();
+	const silent = sleep(timeoutMs, 'silent' as const, {signal: timer.signal}).catch(
+		() => 'silent' as const,
+	);
+	const health = await Promise.race([answered, silent]);
+	timer.abort();
+	return health;
+}
+
+/** What keeps a mount busy, as far as the caller may see: own processes, with a file or directory. */
+export function findUsers(path: string): {pid: number; name: string}[] {
+	return readdirSync('/proc')
+		.filter(entry => /^\d+$/.test(entry) && isUser(entry, path))
+		.map(entry => ({pid: Number(entry), name: readProc(entry, 'comm')?.trimEnd() ?? '?'}));
+}
+
+function isUser(pid: string, path: string): boolean {
+	const links = [`/proc/${pid}/cwd`, `/proc/${pid}/root`, `/proc/${pid}/exe`];
+	try {
+		links.push(...readdirSync(`/proc/${pid}/fd`).map(fd => `/proc/${pid}/fd/${fd}`));
+	} catch {
+		return false; // Somebody else's.
+	}
+	return links.some(link => {
+		const target = linkTarget(link);
+		return target !== null && (target === path || target.startsWith(`${path}/`));
+	});
+}
