@@ -14,23 +14,45 @@ export type Statistics = {
 	readonly freeInodeCount: number;
 };
 
-/** Blocks of superblock copies and descriptors at the start of group `index`. */
-function headBlocks(volume: Volume, index: number): number {
+/**
+ * How many of the groups `[from, to)` begin with a copy of the superblock. Where not all do, the
+ * few that do are found without a step for each group: a hostile superblock counts 2^32 of them.
+ */
+function copiesBetween(volume: Volume, from: number, to: number): number {
+	const {superblock} = volume;
+	const {features} = superblock;
+	if (to <= from) return 0;
+	if (!features.has('sparse_super2') && !features.has('sparse_super')) return to - from;
+	const candidates = new Set<number>([0, 1, ...superblock.backupGroups]);
+	for (const base of [3, 5, 7]) {
+		for (let power = base; power < to; power *= base) candidates.add(power);
+	}
+	let count = 0;
+	for (const index of candidates) {
+		if (index >= from && index < to && hasSuperblockCopy(superblock, index)) count++;
+	}
+	return count;
+}
+
+/** Blocks of superblock copies and descriptors at the start of all groups. */
+function headBlocks(volume: Volume): number {
 	const {superblock} = volume;
 	const {descriptorsPerBlock, groupCount} = superblock.geometry;
-	const hasCopy = hasSuperblockCopy(superblock, index);
-	const metaGroup = Math.floor(index / descriptorsPerBlock);
-	if (metaGroup < superblock.firstMetaGroup) {
-		if (!hasCopy) return 0;
-		const tableBlocks = superblock.features.has('meta_bg')
-			? superblock.firstMetaGroup
-			: Math.ceil(groupCount / descriptorsPerBlock);
-		return 1 + tableBlocks + superblock.reservedDescriptorBlocks;
-	}
+	const firstInMeta = Math.min(groupCount, superblock.firstMetaGroup * descriptorsPerBlock);
+	const tableBlocks = superblock.features.has('meta_bg')
+		? superblock.firstMetaGroup
+		: Math.ceil(groupCount / descriptorsPerBlock);
+	const perCopy = 1 + tableBlocks + superblock.reservedDescriptorBlocks;
 	// In a meta block group its first, second and last group hold a copy of its descriptors.
-	const inMeta = index % descriptorsPerBlock;
-	const holdsDescriptors = inMeta === 0 || inMeta === 1 || inMeta === descriptorsPerBlock - 1;
-	return (hasCopy ? 1 : 0) + (holdsDescriptors ? 1 : 0);
+	const inMeta = groupCount - firstInMeta;
+	const holders = Math.min(descriptorsPerBlock, 3);
+	const inLast = inMeta % descriptorsPerBlock;
+	const descriptors = Math.floor(inMeta / descriptorsPerBlock) * holders + Math.min(inLast, 2);
+	return (
+		copiesBetween(volume, 0, firstInMeta) * perCopy +
+		copiesBetween(volume, firstInMeta, groupCount) +
+		descriptors
+	);
 }
 
 /** Blocks that hold no files: counted where the superblock does not say, or says nonsense. */
@@ -42,10 +64,8 @@ function overheadBlocks(volume: Volume): number {
 	const tableBlocks = Math.ceil(
 		(geometry.inodesPerGroup * geometry.inodeSize) / geometry.blockSize,
 	);
-	let overhead = geometry.firstDataBlock;
-	for (let index = 0; index < geometry.groupCount; index++) {
-		overhead += headBlocks(volume, index) + tableBlocks + 2;
-	}
+	let overhead = geometry.firstDataBlock + headBlocks(volume);
+	overhead += geometry.groupCount * (tableBlocks + 2);
 	if (superblock.journalInode !== 0 && superblock.features.has('has_journal')) {
 		const journal = volume.readReservedInode(superblock.journalInode);
 		overhead += Math.floor(journal.sizeBytes / geometry.blockSize);
@@ -53,16 +73,28 @@ function overheadBlocks(volume: Volume): number {
 	return overhead;
 }
 
+/**
+ * Blocks that the kernel keeps back so that writing into unwritten extents never lacks room for
+ * the tree's growth: one in fifty, at most 4,096 clusters.
+ */
+function growthReserveBlocks(volume: Volume): number {
+	const {geometry, features} = volume.superblock;
+	if (!features.has('extent')) return 0;
+	const clusters = Math.floor(geometry.blockCount / 2 ** geometry.clusterBits);
+	return Math.min(Math.floor(clusters / 50), 4096) * 2 ** geometry.clusterBits;
+}
+
 /** Throws `CorruptError` where the journal's inode must be asked and is broken. */
 export function statisticsOf(volume: Volume): Statistics {
 	const {superblock} = volume;
 	const {geometry} = superblock;
 	const free = Math.min(superblock.freeBlockCount, geometry.blockCount);
+	const kept = superblock.reservedBlockCount + growthReserveBlocks(volume);
 	return {
 		blockSize: geometry.blockSize,
-		blockCount: geometry.blockCount - overheadBlocks(volume),
+		blockCount: Math.max(0, geometry.blockCount - overheadBlocks(volume)),
 		freeBlockCount: free,
-		availableBlockCount: Math.max(0, free - superblock.reservedBlockCount),
+		availableBlockCount: Math.max(0, free - kept),
 		inodeCount: geometry.inodeCount,
 		freeInodeCount: Math.min(superblock.freeInodeCount, geometry.inodeCount),
 	};
