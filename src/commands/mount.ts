@@ -1,5 +1,6 @@
 import {parseArgs} from 'node:util';
 import {UsageError} from '../cli-error.ts';
+import {log, setLogLevel} from '../log.ts';
 import {findPrograms, launchMount, type Mounted, type Programs} from '../mount/launch.ts';
 import {prepareMountpoint} from '../mount/mountpoint.ts';
 import {parseMountOptions} from '../mount/options.ts';
@@ -50,14 +51,9 @@ Examples
 Exit status: 0 mounted (--foreground: and ended in order), 1 failed, 2 wrong usage.
 `;
 
-/** `ext4box mount`: see usage. */
-export async function run(args: string[]): Promise<number> {
-	const parsed = parse(args);
-	if (parsed === null) {
-		process.stdout.write(usage);
-		return 0;
-	}
-	return await mount(parsed, findPrograms());
+/** `ext4box mount`: see usage. Tests give other programs to start. */
+export async function run(args: string[], programs?: Programs): Promise<number> {
+	return await mount(parse(args), programs ?? findPrograms());
 }
 
 type Arguments = {
@@ -68,11 +64,8 @@ type Arguments = {
 	readonly isVerbose: boolean;
 };
 
-function parse(args: string[]): Arguments | null {
+function parse(args: string[]): Arguments {
 	const {values, positionals} = parseCommandLine(args);
-	if (values.help) {
-		return null;
-	}
 	const [image, directory, extra] = positionals;
 	if (image === undefined || directory === undefined || extra !== undefined) {
 		throw new UsageError('mount takes an image and a directory: ext4box mount IMAGE DIR');
@@ -95,7 +88,6 @@ function parseCommandLine(args: string[]) {
 				options: {type: 'string', short: 'o', multiple: true, default: []},
 				foreground: {type: 'boolean', short: 'f', default: false},
 				verbose: {type: 'boolean', short: 'v', default: false},
-				help: {type: 'boolean', short: 'h', default: false},
 			},
 		});
 	} catch (error) {
@@ -103,19 +95,19 @@ function parseCommandLine(args: string[]) {
 	}
 }
 
-/** The command behind its syntax, with the programs to start as an argument. */
-export async function mount(
+async function mount(
 	{image, directory, lists, isForeground, isVerbose}: Arguments,
 	programs: Programs,
 ): Promise<number> {
+	setLogLevel('info');
 	const options = parseMountOptions(lists);
-	const mountpoint = await prepareMountpoint(directory, programs.helper, true);
+	const mountpoint = await prepareMountpoint(directory, programs, true);
 	const onReady = (mounted: Mounted): void => {
 		if (options.access === 'unsaid') {
-			say(`mounted read-only: writing is not there yet (-o ro says so, and silences this line)`);
+			log.info('mounted read-only: writing is not there yet (-o ro silences this line)');
 		}
 		if (isVerbose) {
-			say(describe(mountpoint, mounted));
+			log.info(describe(mountpoint, mounted));
 		}
 	};
 	const outcome = await launchMount({image, mountpoint, options}, programs, {
@@ -133,8 +125,4 @@ const waysInWords: Readonly<Record<Mounted['way'], string>> = {
 
 function describe(mountpoint: string, {way, device, supervisorPid}: Mounted): string {
 	return `mounted on ${mountpoint} ${waysInWords[way]} (device ${device}, supervisor ${supervisorPid})`;
-}
-
-function say(text: string): void {
-	process.stderr.write(`ext4box: ${text}\n`);
 }

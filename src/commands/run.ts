@@ -3,6 +3,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {parseArgs} from 'node:util';
 import {CliError, UsageError} from '../cli-error.ts';
+import {log, setLogLevel} from '../log.ts';
 import {findPrograms, launchRun, type Mounted, type Programs} from '../mount/launch.ts';
 import {prepareMountpoint} from '../mount/mountpoint.ts';
 import {parseMountOptions} from '../mount/options.ts';
@@ -32,14 +33,9 @@ Exit status: COMMAND's; 128 + N if signal N ended it; 127 if it was not found, 1
 run; 1 if the mount failed, 2 on wrong usage.
 `;
 
-/** `ext4box run`: see usage. */
-export async function run(args: string[]): Promise<number> {
-	const parsed = parse(args);
-	if (parsed === null) {
-		process.stdout.write(usage);
-		return 0;
-	}
-	return await runCommand(parsed, findPrograms());
+/** `ext4box run`: see usage. Tests give other programs to start. */
+export async function run(args: string[], programs?: Programs): Promise<number> {
+	return await runCommand(parse(args), programs ?? findPrograms());
 }
 
 type Arguments = {
@@ -50,14 +46,11 @@ type Arguments = {
 	readonly isVerbose: boolean;
 };
 
-function parse(args: string[]): Arguments | null {
+function parse(args: string[]): Arguments {
 	// Cut before parsing: the options after "--" are COMMAND's.
 	const end = args.indexOf('--');
 	const own = end < 0 ? args : args.slice(0, end);
 	const {values, positionals} = parseCommandLine(own);
-	if (values.help) {
-		return null;
-	}
 	const [image, extra] = positionals;
 	const command = end < 0 ? [] : args.slice(end + 1);
 	if (image === undefined || extra !== undefined || command.length === 0) {
@@ -77,7 +70,6 @@ function parseCommandLine(args: string[]) {
 				ro: {type: 'boolean', default: false},
 				options: {type: 'string', short: 'o', multiple: true, default: []},
 				verbose: {type: 'boolean', short: 'v', default: false},
-				help: {type: 'boolean', short: 'h', default: false},
 			},
 		});
 	} catch (error) {
@@ -85,20 +77,18 @@ function parseCommandLine(args: string[]) {
 	}
 }
 
-/** The command behind its syntax, with the programs to start as an argument. */
-export async function runCommand(
+async function runCommand(
 	{image, at, lists, command, isVerbose}: Arguments,
 	programs: Programs,
 ): Promise<number> {
+	if (isVerbose) {
+		setLogLevel('info');
+	}
 	const options = parseMountOptions(lists);
 	const isTemporary = at === null;
-	const mountpoint = isTemporary
-		? makeDirectory()
-		: await prepareMountpoint(at, programs.helper, false);
+	const mountpoint = isTemporary ? makeDirectory() : await prepareMountpoint(at, programs, false);
 	const onReady = ({device}: Mounted): void => {
-		if (isVerbose) {
-			process.stderr.write(`ext4box: mounted on ${mountpoint} in a namespace (${device})\n`);
-		}
+		log.info(`mounted on ${mountpoint} in a namespace (${device})`);
 	};
 	try {
 		const outcome = await launchRun({image, mountpoint, options}, programs, {

@@ -1,6 +1,7 @@
 import {parseArgs} from 'node:util';
 import {CliError, UsageError} from '../cli-error.ts';
-import {findPrograms, launchUnmount} from '../mount/launch.ts';
+import {log, setLogLevel} from '../log.ts';
+import {findPrograms, launchUnmount, type Programs} from '../mount/launch.ts';
 import {
 	findSupervisor,
 	findUsers,
@@ -30,19 +31,18 @@ Examples
 Exit status: 0 unmounted, 1 failed (in use, not yours, nothing mounted), 2 wrong usage.
 `;
 
-/** `ext4box umount`: see usage. */
-export async function run(args: string[]): Promise<number> {
+/** `ext4box umount`: see usage. Tests give another helper. */
+export async function run(args: string[], programs?: Programs): Promise<number> {
 	const {values, positionals} = parseCommandLine(args);
-	if (values.help) {
-		process.stdout.write(usage);
-		return 0;
-	}
 	const [directory, extra] = positionals;
 	if (directory === undefined || extra !== undefined) {
 		throw new UsageError('umount takes one directory: ext4box umount DIR');
 	}
 	const isLazy = values.lazy || values['lazy-fuse'];
-	await unmount(directory, {isLazy, isVerbose: values.verbose}, findPrograms().helper);
+	if (values.verbose) {
+		setLogLevel('info');
+	}
+	await unmount(directory, isLazy, (programs ?? findPrograms()).helper);
 	return 0;
 }
 
@@ -56,7 +56,6 @@ function parseCommandLine(args: string[]) {
 				// As fusermount3 spells it.
 				'lazy-fuse': {type: 'boolean', short: 'z', default: false},
 				verbose: {type: 'boolean', short: 'v', default: false},
-				help: {type: 'boolean', short: 'h', default: false},
 			},
 		});
 	} catch (error) {
@@ -64,12 +63,7 @@ function parseCommandLine(args: string[]) {
 	}
 }
 
-/** The command behind its syntax. */
-export async function unmount(
-	directory: string,
-	{isLazy, isVerbose}: {isLazy: boolean; isVerbose: boolean},
-	helper: string,
-): Promise<void> {
+async function unmount(directory: string, isLazy: boolean, helper: string): Promise<void> {
 	const mount = findMount(directory);
 	// Before the unmount: afterwards the device number may be another mount's.
 	const supervisor = findSupervisor(mount);
@@ -79,7 +73,7 @@ export async function unmount(
 		throw new CliError(failure.code === 'busy' ? describeBusy(mount, failure.text) : failure.text);
 	}
 	if (supervisor !== null && !isLazy) {
-		await wait(supervisor, isVerbose);
+		await wait(supervisor);
 	}
 }
 
@@ -116,13 +110,9 @@ function describeBusy(mount: Mount, words: string): string {
 	return `${mount.path} is in use${who}: end that, or unmount it with --lazy`;
 }
 
-async function wait(supervisor: Supervisor, isVerbose: boolean): Promise<void> {
+async function wait(supervisor: Supervisor): Promise<void> {
 	const start = performance.now();
 	await waitForEnd(supervisor);
-	if (isVerbose) {
-		const elapsedMs = Math.round(performance.now() - start);
-		process.stderr.write(
-			`ext4box: the server ended ${elapsedMs} ms after the unmount (supervisor ${supervisor.pid})\n`,
-		);
-	}
+	const elapsedMs = Math.round(performance.now() - start);
+	log.info(`the server ended ${elapsedMs} ms after the unmount (supervisor ${supervisor.pid})`);
 }

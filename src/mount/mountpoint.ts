@@ -1,6 +1,7 @@
 import {accessSync, constants, type Stats, statSync} from 'node:fs';
+import {isAbsolute} from 'node:path';
 import {CliError} from '../cli-error.ts';
-import {launchUnmount} from './launch.ts';
+import {launchUnmount, type Programs} from './launch.ts';
 import {
 	findSupervisor,
 	isExt4box,
@@ -20,16 +21,17 @@ const staleMax = 16;
  */
 export async function prepareMountpoint(
 	given: string,
-	helper: string,
+	programs: Programs,
 	mustBeOurs: boolean,
 ): Promise<string> {
 	const path = resolveExisting(given);
+	checkServerOutside(path, programs);
 	for (let cleared = 0; cleared < staleMax; cleared++) {
 		const mount = mountAt(path);
 		if (mount === null || !isExt4box(mount)) {
 			break;
 		}
-		await clearStale(mount, helper);
+		await clearStale(mount, programs.helper);
 	}
 	const facts = statDirectory(path);
 	if (mustBeOurs && process.getuid?.() !== 0) {
@@ -60,6 +62,21 @@ function resolveExisting(given: string): string {
 		return resolveMountpoint(given);
 	} catch (error) {
 		throw new CliError(describe(given, error));
+	}
+}
+
+/** What any program needs to start: covered by a mount, it would make that mount's server hang. */
+const systemFolder =
+	/^\/(usr|bin|sbin|etc|dev|proc|sys)$|^(\/usr)?\/lib[^/]*(\/[^/]*-linux-[^/]*)?$/;
+
+function checkServerOutside(path: string, programs: Programs): void {
+	const isSystem = systemFolder.test(path);
+	const files = [programs.helper, ...programs.server].filter(isAbsolute);
+	const isAbove = path === '/' || files.some(file => file.startsWith(`${path}/`));
+	if (isSystem || isAbove) {
+		throw new CliError(
+			`mountpoint ${path} holds what the server itself needs to start: choose another directory`,
+		);
 	}
 }
 
