@@ -32,6 +32,12 @@ export async function about<T>(subject: string, action: () => T | Promise<T>): P
 	}
 }
 
+const withoutJournal = '; norecovery reads the file system without its journal';
+const hints: {readonly [code: string]: string} = {
+	EXT4_BAD_JOURNAL: withoutJournal,
+	EXT4_BAD_JOURNAL_CHECKSUM: withoutJournal,
+};
+
 /**
  * `problem [CODE]` for what an image, a device or a caller can provoke; undefined for a fault of
  * this program.
@@ -44,7 +50,8 @@ export function describeFailure(error: unknown): string | undefined {
 		error instanceof FileError ||
 		error instanceof DeviceError
 	) {
-		return `${error.message} [${error.code}]`;
+		const hint = hints[error.code] ?? '';
+		return `${error.message}${hint} [${error.code}]`;
 	}
 	return error instanceof CliError ? error.message : undefined;
 }

@@ -109,6 +109,21 @@ export function argumentBytes(argument: string): Uint8Array {
 	return Buffer.from(argument);
 }
 
+/** Which part of an image the arguments name. Throws `UsageError`. */
+export function placeOf(values: ImageValues): {
+	offsetBytes: number | undefined;
+	partition: number | undefined;
+} {
+	if (values.offset !== undefined && values.partition !== undefined) {
+		throw new UsageError('--offset and --partition exclude one another');
+	}
+	return {
+		offsetBytes: values.offset === undefined ? undefined : parseBytes(values.offset, '--offset'),
+		partition:
+			values.partition === undefined ? undefined : parseCount(values.partition, '--partition'),
+	};
+}
+
 export type OpenedVolume = {readonly volume: Volume; readonly image: OpenedImage};
 
 /**
@@ -120,25 +135,12 @@ export function withVolume<T>(
 	values: ImageValues,
 	action: (opened: OpenedVolume) => T | Promise<T>,
 ): Promise<T> {
-	if (values.offset !== undefined && values.partition !== undefined) {
-		throw new UsageError('--offset and --partition exclude one another');
-	}
-	const where = {
-		offsetBytes: values.offset === undefined ? undefined : parseBytes(values.offset, '--offset'),
-		partition:
-			values.partition === undefined ? undefined : parseCount(values.partition, '--partition'),
-	};
+	const where = placeOf(values);
 	return about(imagePath, async () => {
 		using image = openImage(argumentBytes(imagePath), where);
 		for (const problem of image.problems) log.warn(`${imagePath}: ${problem}`);
 		const journal = values.norecovery === true ? 'ignore' : 'replay';
 		const volume = Volume.open(image.device, {journal, hashes: nodeHashes});
-		const damage = volume.recovery?.damage;
-		if (damage !== undefined) {
-			log.warn(
-				`${imagePath}: the journal is damaged, and was replayed up to there: ${damage.message} [${damage.code}]`,
-			);
-		}
 		return await action({volume, image});
 	});
 }

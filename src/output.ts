@@ -64,6 +64,16 @@ export function printJson(value: unknown): void {
 	printLine(JSON.stringify(value, undefined, '\t'));
 }
 
+/** An array, an element a line, without holding it whole. */
+export function printJsonList(values: Iterable<unknown>): void {
+	let separator = '[\n';
+	for (const value of values) {
+		print(`${separator}${JSON.stringify(value)}`);
+		separator = ',\n';
+	}
+	print(separator === '[\n' ? '[]\n' : '\n]\n');
+}
+
 let isTerminal: boolean | undefined;
 
 export function outputIsTerminal(): boolean {
