@@ -27,6 +27,7 @@ struct session {
 	char mountpoint[PATH_MAX];
 	struct mounted mount;
 	enum phase phase;
+	bool was_ready;
 	pid_t server, sentinel, command; /* 0: not there. */
 	int sentinel_restarts;
 	int image, fuse;     /* Closed once the server has them. */

@@ -44,6 +44,9 @@ static void begin_stop(struct session *session) {
 	if (session->phase >= PHASE_STOPPING) {
 		return;
 	}
+	if (session->phase == PHASE_STARTING) {
+		stop_server(session); /* It has nothing to commit yet, and may never come to read ENODEV. */
+	}
 	session->phase = PHASE_STOPPING;
 	session->kill_at = now_ms() + COMMIT_MS;
 	switch (mounted_remove(&session->mount, false, NULL, 0)) {
@@ -63,7 +66,7 @@ static void begin_stop(struct session *session) {
 /* Asked to stop; asked twice, it waits for nobody who holds a file open. */
 static void ask_stop(struct session *session) {
 	if (session->phase == PHASE_STARTING) {
-		report_failure(FAIL_SIGNAL, EINTR, "stopped before the mount was ready");
+		report_failure(FAIL_SIGNAL, 0, "stopped before the mount was ready");
 	}
 	if (session->phase == PHASE_STOPPING) {
 		cut_off(session);
@@ -125,6 +128,7 @@ static bool detach_stdio(void) {
 static void become_ready(struct session *session) {
 	const struct mounted *mount = &session->mount;
 	session->phase = PHASE_SERVING;
+	session->was_ready = true;
 	bool is_told =
 		report_ready(way_name(mount->way), mount->id, mount->major, mount->minor, getpid());
 	if (session->front >= 0) {
@@ -197,7 +201,7 @@ static void server_ended(struct session *session, int status) {
 	if (!is_cut) {
 		tell_end(session, status);
 	}
-	if (!is_run) {
+	if (!is_run && session->was_ready) {
 		session->exit_status = is_cut || status == 0 ? 0 : 1;
 	}
 }
@@ -257,6 +261,7 @@ void supervise(struct session *session) {
 			{.fd = session->mount.watch, .events = POLLPRI},
 			{.fd = session->words, .events = POLLIN},
 			{.fd = session->status, .events = POLLIN},
+			{.fd = session->front, .events = 0},
 		};
 		int count = poll(waits, sizeof waits / sizeof waits[0], next_timeout(session, start_by));
 		if (count > 0) {
@@ -268,6 +273,10 @@ void supervise(struct session *session) {
 			}
 			if (waits[3].revents != 0) {
 				take_status(session);
+			}
+			if (waits[4].revents != 0) {
+				fd_close(&session->front);
+				ask_stop(session); /* Its reader is gone: ^C while the mount was in the making. */
 			}
 			if (waits[0].revents != 0) {
 				take_signals(session);

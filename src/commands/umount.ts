@@ -8,6 +8,7 @@ import {
 	isExt4box,
 	type Mount,
 	mountAt,
+	probe,
 	resolveMountpoint,
 	type Supervisor,
 	waitForEnd,
@@ -67,8 +68,9 @@ async function unmount(directory: string, isLazy: boolean, helper: string): Prom
 	const mount = findMount(directory);
 	// Before the unmount: afterwards the device number may be another mount's.
 	const supervisor = findSupervisor(mount);
-	// Without a supervisor nobody serves: whoever holds a file open there holds a dead one.
-	const failure = await launchUnmount(mount, helper, isLazy || supervisor === null);
+	// Whoever holds a file open on a mount without a server holds a dead one: no reason to refuse.
+	const isDead = supervisor === null && (await probe(mount)) === 'dead';
+	const failure = await launchUnmount(mount, helper, isLazy || isDead);
 	if (failure !== null) {
 		throw new CliError(failure.code === 'busy' ? describeBusy(mount, failure.text) : failure.text);
 	}
