@@ -1,0 +1,65 @@
+/** Collects what a serving process knows of itself. Needs no /proc: the server may not see one. */
+import * as v8 from 'node:v8';
+import type {Volume} from '../ext4/index.ts';
+import type {CountingDevice} from './counting-device.ts';
+import type {Faults} from './faults.ts';
+import type {Connection} from './fuse/connection.ts';
+import type {ServerConfig} from './mount/server-config.ts';
+import type {Status} from './status.ts';
+
+export type StatusSource = {
+	readonly config: ServerConfig;
+	readonly volume: Volume;
+	readonly device: CountingDevice;
+	readonly connection: Connection;
+	readonly faults: Faults;
+};
+
+const microseconds = 1e6;
+const kibibyte = 1024;
+
+function formatUuid(bytes: Uint8Array): string {
+	const hex = Buffer.from(bytes).toString('hex');
+	return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+export function collectStatus(source: StatusSource): Status {
+	const {config, volume, device, connection, faults} = source;
+	const usage = process.resourceUsage();
+	const {agreement} = connection;
+	const {superblock, cache} = volume;
+	return {
+		ext4box: 1,
+		image: config.imageName,
+		readOnly: config.readOnly,
+		allowOther: config.allowOther,
+		dataPath: {kind: 'fuse', reason: 'this version does not speak FUSE iomap'},
+		protocol: {
+			minor: agreement?.minor ?? 0,
+			kernelMinor: agreement?.kernelMinor ?? 0,
+			flags: [...(agreement?.flags ?? [])],
+		},
+		uptimeSeconds: process.uptime(),
+		cpuSeconds: {
+			user: usage.userCPUTime / microseconds,
+			system: usage.systemCPUTime / microseconds,
+		},
+		memoryBytes: {
+			residentPeak: usage.maxRSS * kibibyte,
+			heap: v8.getHeapStatistics().used_heap_size,
+		},
+		...connection.counters(),
+		deviceReads: {...device.reads},
+		blockCache: {...cache.counts},
+		volume: {
+			label: Buffer.from(superblock.label).toString('utf8'),
+			uuid: formatUuid(superblock.uuid),
+			blockSize: superblock.geometry.blockSize,
+			blockCount: superblock.geometry.blockCount,
+			features: superblock.features.names(),
+			replayed: volume.recovery?.transactions ?? 0,
+		},
+		faultCount: faults.count,
+		lastFaults: faults.last,
+	};
+}

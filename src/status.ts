@@ -1,0 +1,64 @@
+/**
+ * What a server tells of itself, and the ioctl on the mount's root by which it is asked: the one
+ * way that needs no path, no socket and no second descriptor in the server.
+ */
+import type {Fault} from './faults.ts';
+
+/** Kept below 2^14, the field for the size in an ioctl's number. */
+export const statusBytesMax = 16_376;
+
+/**
+ * _IOR('E', 0x42, 16376 bytes): JSON, filled up with zeros. FUSE passes it on without a list of
+ * buffers because the number itself says direction and size. ioctl returns the length of the JSON.
+ */
+export const statusIoctl = ((2 << 30) | (statusBytesMax << 16) | (0x45 << 8) | 0x42) >>> 0;
+
+export type Status = {
+	readonly ext4box: 1;
+	readonly image: string;
+	readonly readOnly: boolean;
+	readonly allowOther: boolean;
+	/** Who moves the data: `fuse` is this server. */
+	readonly dataPath: {readonly kind: 'fuse'; readonly reason: string};
+	readonly protocol: {
+		readonly minor: number;
+		readonly kernelMinor: number;
+		readonly flags: readonly string[];
+	};
+	readonly uptimeSeconds: number;
+	readonly cpuSeconds: {readonly user: number; readonly system: number};
+	/** What is resident now only /proc could say. */
+	readonly memoryBytes: {readonly residentPeak: number; readonly heap: number};
+	readonly requests: {readonly [operation: string]: number};
+	readonly errors: {readonly [errno: string]: number};
+	readonly receivedBytes: number;
+	readonly sentBytes: number;
+	readonly deviceReads: {readonly count: number; readonly bytes: number};
+	readonly blockCache: {readonly hits: number; readonly misses: number};
+	readonly volume: {
+		readonly label: string;
+		readonly uuid: string;
+		readonly blockSize: number;
+		readonly blockCount: number;
+		readonly features: readonly string[];
+		/** Transactions of the journal that were replayed in memory. */
+		readonly replayed: number;
+	};
+	readonly faultCount: number;
+	readonly lastFaults: readonly Fault[];
+};
+
+const encoder = new TextEncoder();
+
+/** The status as JSON of at most `statusBytesMax` bytes; the oldest faults go first, then flags. */
+export function encodeStatus(status: Status): Uint8Array {
+	let current = status;
+	for (;;) {
+		const bytes = encoder.encode(JSON.stringify(current));
+		if (bytes.length <= statusBytesMax) return bytes;
+		if (current.lastFaults.length === 0) {
+			throw new RangeError(`a status of ${bytes.length} bytes; the ioctl holds ${statusBytesMax}`);
+		}
+		current = {...current, lastFaults: current.lastFaults.slice(1)};
+	}
+}

@@ -1,0 +1,49 @@
+import test from 'ava';
+import {encodeStatus, type Status, statusBytesMax, statusIoctl} from '../../src/status.ts';
+
+const status: Status = {
+	ext4box: 1,
+	image: 'disk.img',
+	readOnly: true,
+	allowOther: false,
+	dataPath: {kind: 'fuse', reason: 'a test'},
+	protocol: {minor: 45, kernelMinor: 45, flags: []},
+	uptimeSeconds: 1,
+	cpuSeconds: {user: 0, system: 0},
+	memoryBytes: {residentPeak: 1, heap: 1},
+	requests: {LOOKUP: 1},
+	errors: {},
+	receivedBytes: 0,
+	sentBytes: 0,
+	deviceReads: {count: 0, bytes: 0},
+	blockCache: {hits: 0, misses: 0},
+	volume: {label: '', uuid: '', blockSize: 4096, blockCount: 1, features: [], replayed: 0},
+	faultCount: 0,
+	lastFaults: [],
+};
+
+test('the ioctl reads, and says how many bytes', t => {
+	// linux/ioctl.h: two bits of direction (2 is reading), fourteen of size, eight of type, eight.
+	t.is(statusIoctl >>> 30, 2);
+	t.is((statusIoctl >>> 16) & 0x3fff, statusBytesMax);
+	t.is(statusIoctl, 0xbff8_4542);
+});
+
+test('a status that is too long loses its oldest faults', t => {
+	const lastFaults = Array.from({length: 16}, (_, index) => ({
+		time: '',
+		code: 'X',
+		message: `${index} `.repeat(1000),
+		operation: 'READ',
+		inode: 1,
+	}));
+	const bytes = encodeStatus({...status, lastFaults});
+	t.true(bytes.length <= statusBytesMax);
+	const read = JSON.parse(new TextDecoder().decode(bytes)) as Status;
+	t.true(read.lastFaults.length > 0 && read.lastFaults.length < 16);
+	t.true(read.lastFaults.at(-1)?.message.startsWith('15 '));
+});
+
+test('a status that can not be made to fit is an error, not a torn text', t => {
+	t.throws(() => encodeStatus({...status, image: 'x'.repeat(20_000)}), {instanceOf: RangeError});
+});
