@@ -66,8 +66,15 @@ export function readRange(
 }
 
 /**
+ * Mappings that one search looks at. An honest file has fewer; a block map that leads to the same
+ * block of zeros over and over has billions.
+ */
+const seekStepsMax = 2 ** 16;
+
+/**
  * The first byte at or after `position` that lies in data, or in a hole; the end of the file is
- * a hole. Undefined where `position` is not inside the file, or no data follows.
+ * a hole. Undefined where `position` is not inside the file, or no data follows. What a search
+ * does not come to counts as data, as it may for any file.
  */
 export function seek(
 	mapper: Mapper,
@@ -78,7 +85,8 @@ export function seek(
 	if (position < 0 || position >= inode.sizeBytes) return undefined;
 	let at = position;
 	// Every step ends beyond where it began.
-	while (at < inode.sizeBytes) {
+	for (let step = 0; at < inode.sizeBytes; step++) {
+		if (step >= seekStepsMax) return wanted === 'data' ? at : inode.sizeBytes;
 		const mapping = mapper.begin(inode, at, 'report');
 		// Space that was never written holds no data, as the kernel's ext4 has it.
 		const isData = mapping.kind === 'mapped' || mapping.kind === 'inline';
