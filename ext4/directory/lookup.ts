@@ -1,0 +1,290 @@
+/**
+ * Finding a name in a directory: by the hash tree where there is one, else from end to end.
+ * Kernel documentation, "Hash Tree Directories".
+ */
+import {CorruptError, FileError} from '../errors.ts';
+import {entryTypeOf, nameLengthMax} from '../layout/directory.ts';
+import {hashVersions} from '../layout/htree.ts';
+import {type FileType, type Inode, inodeFlags} from '../layout/inode.ts';
+import type {Volume} from '../volume.ts';
+import {directoryBlockCount, directoryRun, readEntriesBlock} from './blocks.ts';
+import {foldName, foldsTo} from './casefold.ts';
+import {decodeNoKeyName, matchesNoKeyName, type NoKeyName, type Sha256} from './encrypted-name.ts';
+import {
+	type EntryRules,
+	entryNameLength,
+	entryTypeCode,
+	isDotName,
+	nameAt,
+	recordLengthAt,
+	rulesOf,
+} from './entries.ts';
+import {hashName} from './hash.ts';
+import {LeafWalk, openTree} from './hash-tree.ts';
+import {readInlineDirectory} from './inline.ts';
+import {sha256Of} from './no-key.ts';
+
+export type FoundEntry = {
+	readonly inode: number /** Undefined where entries do not say. */;
+	readonly type: FileType | undefined;
+};
+
+/** Bits of s_encoding_flags. */
+const encodingFlags = {strict: 0x1, noLinearFallback: 0x2} as const;
+
+/** What is searched for, by the way in which entries are compared with it. */
+type Wanted =
+	| {readonly kind: 'exact'; readonly name: Uint8Array}
+	/** `folded` is undefined for a name that is not UTF-8, which only its own bytes match. */
+	| {readonly kind: 'folded'; readonly name: Uint8Array; readonly folded: Uint8Array | undefined}
+	| {readonly kind: 'noKey'; readonly noKey: NoKeyName; readonly sha256: Sha256};
+
+/**
+ * The entry `name` of a directory, or undefined when it has none. In casefolded directories case
+ * does not matter; in encrypted ones `name` is a no-key name.
+ *
+ * Throws `FileError` (ENOTDIR, ENAMETOOLONG; EINVAL for a name that is not UTF-8 where the image
+ * is strict about that), `CorruptError` (as `forEachEntry`; EXT4_BAD_HASH_TREE; an entry that leads
+ * back to its own directory), `DeviceError`.
+ */
+export function lookup(volume: Volume, directory: Inode, name: Uint8Array): FoundEntry | undefined {
+	if (directory.type !== 'directory') {
+		throw new FileError('ENOTDIR', `inode ${directory.number} is a ${directory.type}`);
+	}
+	if (name.length > nameLengthMax) {
+		throw new FileError('ENAMETOOLONG', `a name of ${name.length} bytes`);
+	}
+	if (name.length === 0) return undefined;
+	const rules = rulesOf(volume, directory);
+	const isDot = isDotName(name, 0, name.length);
+	const wanted = isDot ? exactly(name) : wantedOf(volume, rules, name);
+	if (wanted === undefined) return undefined;
+	const found =
+		(directory.flags & inodeFlags.inlineData) !== 0
+			? findInline(volume, directory, rules, wanted, isDot)
+			: findInBlocks(volume, directory, rules, wanted, isDot);
+	if (found !== undefined && !isDot && found.inode === directory.number) {
+		throw new CorruptError('EXT4_BAD_DIRECTORY_ENTRY', 'a directory that holds itself', {
+			inode: directory.number,
+		});
+	}
+	return found;
+}
+
+function exactly(name: Uint8Array): Wanted {
+	return {kind: 'exact', name};
+}
+
+function wantedOf(volume: Volume, rules: EntryRules, name: Uint8Array): Wanted | undefined {
+	if (rules.isEncrypted) {
+		const noKey = decodeNoKeyName(name);
+		return noKey && {kind: 'noKey', noKey, sha256: sha256Of(volume)};
+	}
+	if (!rules.isCasefolded) return exactly(name);
+	const folded = foldName(name);
+	if (folded === undefined && (volume.superblock.encodingFlags & encodingFlags.strict) !== 0) {
+		throw new FileError('EINVAL', 'a name that is not UTF-8');
+	}
+	return {kind: 'folded', name, folded};
+}
+
+function findInline(
+	volume: Volume,
+	directory: Inode,
+	rules: EntryRules,
+	wanted: Wanted,
+	isDot: boolean,
+): FoundEntry | undefined {
+	const {parent, stretches} = readInlineDirectory(volume, directory, rules);
+	if (isDot && wanted.kind === 'exact') {
+		const inode = wanted.name.length === 1 ? directory.number : parent;
+		return {inode, type: 'directory'};
+	}
+	for (const {bytes, view, start, end} of stretches) {
+		const found = find(bytes, view, start, end, rules, wanted);
+		if (found !== undefined) return found;
+	}
+	return undefined;
+}
+
+function findInBlocks(
+	volume: Volume,
+	directory: Inode,
+	rules: EntryRules,
+	wanted: Wanted,
+	isDot: boolean,
+): FoundEntry | undefined {
+	const blockCount = directoryBlockCount(volume, directory);
+	// The index does not know `.` and `..`; they always lie in the first block.
+	if (isDot) return findLinear(volume, directory, rules, wanted, Math.min(blockCount, 1));
+	const leaves = leavesFor(volume, directory, rules, wanted);
+	if (leaves !== undefined) {
+		const found = findInLeaves(volume, directory, rules, wanted, leaves);
+		if (found !== undefined || !mayLieElsewhere(volume, rules)) return found;
+	}
+	return findLinear(volume, directory, rules, wanted, blockCount);
+}
+
+/**
+ * Casefolded names may have been indexed by a kernel that folded some characters differently, as
+ * a few versions did. Unless the image rules it out, the kernel makes sure by searching everything.
+ */
+function mayLieElsewhere(volume: Volume, rules: EntryRules): boolean {
+	const isRuledOut = (volume.superblock.encodingFlags & encodingFlags.noLinearFallback) !== 0;
+	return rules.isCasefolded && !isRuledOut;
+}
+
+/** The leaves where the name would be; undefined without an index that can be used. */
+function leavesFor(
+	volume: Volume,
+	directory: Inode,
+	rules: EntryRules,
+	wanted: Wanted,
+): LeafWalk | undefined {
+	const root = openTree(volume, directory, rules);
+	if (root === undefined) return undefined;
+	const hash = majorHashOf(volume, root.hashVersion, wanted);
+	return hash === undefined ? undefined : LeafWalk.start(volume, directory, rules, root, hash);
+}
+
+function majorHashOf(volume: Volume, version: number, wanted: Wanted): number | undefined {
+	const {isHashUnsigned, hashSeed} = volume.superblock;
+	if (wanted.kind === 'noKey') {
+		// Where the hash can't be computed from what the name holds, the name holds the hash.
+		const {hash, bytes, digest} = wanted.noKey;
+		if (version === hashVersions.siphash || digest !== undefined) return (hash.major & ~1) >>> 0;
+		return hashName(version, isHashUnsigned, hashSeed, bytes)?.major;
+	}
+	const name = wanted.kind === 'folded' ? (wanted.folded ?? wanted.name) : wanted.name;
+	return hashName(version, isHashUnsigned, hashSeed, name)?.major;
+}
+
+function findInLeaves(
+	volume: Volume,
+	directory: Inode,
+	rules: EntryRules,
+	wanted: Wanted,
+	leaves: LeafWalk,
+): FoundEntry | undefined {
+	const blockCount = directoryBlockCount(volume, directory);
+	do {
+		const logical = leaves.leaf;
+		if (logical >= blockCount) badLeaf(directory, `block ${logical} of ${blockCount}`);
+		const run = directoryRun(volume, directory, logical);
+		if (run.kind === 'hole') badLeaf(directory, `block ${logical}, a hole`);
+		const {bytes, view} = readEntriesBlock(volume, directory, rules, run, logical);
+		const found = find(bytes, view, 0, bytes.length, rules, wanted);
+		if (found !== undefined) return found;
+	} while (leaves.next());
+	return undefined;
+}
+
+function badLeaf(directory: Inode, leaf: string): never {
+	throw new CorruptError('EXT4_BAD_HASH_TREE', `an index whose leaf is ${leaf}`, {
+		inode: directory.number,
+	});
+}
+
+function findLinear(
+	volume: Volume,
+	directory: Inode,
+	rules: EntryRules,
+	wanted: Wanted,
+	blockCount: number,
+): FoundEntry | undefined {
+	for (let logical = 0; logical < blockCount; ) {
+		const run = directoryRun(volume, directory, logical);
+		const runEnd = Math.min(run.logical + run.length, blockCount);
+		if (run.kind === 'hole') {
+			logical = runEnd;
+			continue;
+		}
+		for (; logical < runEnd; logical++) {
+			const {bytes, view} = readEntriesBlock(volume, directory, rules, run, logical);
+			const found = find(bytes, view, 0, bytes.length, rules, wanted);
+			if (found !== undefined) return found;
+		}
+	}
+	return undefined;
+}
+
+/** Searches a checked stretch of entries. */
+function find(
+	bytes: Uint8Array,
+	view: DataView,
+	start: number,
+	end: number,
+	rules: EntryRules,
+	wanted: Wanted,
+): FoundEntry | undefined {
+	const at =
+		wanted.kind === 'exact'
+			? findExact(bytes, view, start, end, rules, wanted.name)
+			: findMatch(bytes, view, start, end, rules, wanted);
+	if (at === -1) return undefined;
+	const type = rules.hasTypes ? entryTypeOf(entryTypeCode(bytes, at)) : undefined;
+	return {inode: view.getUint32(at, true), type};
+}
+
+/** Where the entry is, or -1. The inner loop of most lookups: most entries cost three loads. */
+function findExact(
+	bytes: Uint8Array,
+	view: DataView,
+	start: number,
+	end: number,
+	rules: EntryRules,
+	name: Uint8Array,
+): number {
+	const {blockSize} = rules;
+	const length = name.length;
+	const lastAt = nameAt + length - 1;
+	const last = name[length - 1];
+	for (let at = start; at < end; at += recordLengthAt(view, at, blockSize)) {
+		if (entryNameLength(bytes, at) !== length || bytes[at + lastAt] !== last) continue;
+		if (isSame(bytes, at + nameAt, name) && view.getUint32(at, true) !== 0) return at;
+	}
+	return -1;
+}
+
+/** From the end, where names in one directory differ most. */
+function isSame(bytes: Uint8Array, start: number, name: Uint8Array): boolean {
+	let index = name.length - 1;
+	while (index >= 0 && bytes[start + index] === name[index]) index--;
+	return index < 0;
+}
+
+function findMatch(
+	bytes: Uint8Array,
+	view: DataView,
+	start: number,
+	end: number,
+	rules: EntryRules,
+	wanted: Exclude<Wanted, {kind: 'exact'}>,
+): number {
+	for (let at = start; at < end; at += recordLengthAt(view, at, rules.blockSize)) {
+		if (view.getUint32(at, true) === 0) continue;
+		const from = at + nameAt;
+		const length = entryNameLength(bytes, at);
+		if (!isDotName(bytes, from, length) && matches(bytes, from, length, wanted)) return at;
+	}
+	return -1;
+}
+
+function matches(
+	bytes: Uint8Array,
+	start: number,
+	length: number,
+	wanted: Exclude<Wanted, {kind: 'exact'}>,
+): boolean {
+	switch (wanted.kind) {
+		case 'folded':
+			return (
+				(length === wanted.name.length && isSame(bytes, start, wanted.name)) ||
+				(wanted.folded !== undefined && foldsTo(bytes, start, length, wanted.folded))
+			);
+		case 'noKey': {
+			const encrypted = bytes.subarray(start, start + length);
+			return matchesNoKeyName(wanted.noKey, encrypted, wanted.sha256);
+		}
+	}
+}
