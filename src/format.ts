@@ -83,6 +83,11 @@ export function minuteTime(time: Timestamp): string {
 	return `${date} ${clock.slice(0, 5)}`;
 }
 
+/** `1 file`, `2 files`. */
+export function countOf(count: number, noun: string): string {
+	return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** `6d6b696d-6765-4000-8000-000000000001`. Of any 16 bytes: old tools made ids of no version. */
 export function uuidText(bytes: Uint8Array): string {
 	const hex = Buffer.from(bytes).toString('hex');

@@ -152,10 +152,11 @@ export function jsonBytes(key: string, bytes: Uint8Array): {[key: string]: strin
 
 export type Alignment = 'left' | 'right';
 
-/** Columns as wide as their widest cell, two spaces apart. Cells are text of one column a character. */
+/** Columns as wide as their widest cell, `gap` apart. Cells are text of one column a character. */
 export function formatTable(
 	rows: readonly (readonly string[])[],
 	alignments: readonly Alignment[],
+	gap = '  ',
 ): string {
 	const widths = alignments.map((_, column) =>
 		rows.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), 0),
@@ -166,7 +167,7 @@ export function formatTable(
 				const width = widths[column] ?? 0;
 				return alignments[column] === 'right' ? cell.padStart(width) : cell.padEnd(width);
 			})
-			.join('  ')
+			.join(gap)
 			.trimEnd(),
 	);
 	return lines.map(line => `${line}\n`).join('');
