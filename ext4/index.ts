@@ -1,5 +1,7 @@
 /** The front door: what other rooms may import. */
 export type {BlockDevice} from './device.ts';
+export {type FoundEntry, lookup} from './directory/lookup.ts';
+export {type EntryVisitor, forEachEntry} from './directory/read.ts';
 export {
 	AssertionError,
 	assert,
@@ -12,6 +14,7 @@ export {
 	type Place,
 	UnsupportedError,
 } from './errors.ts';
+export {readInlineData} from './inline-data.ts';
 export {Features} from './layout/features.ts';
 export type {Group} from './layout/group.ts';
 export {
@@ -31,5 +34,7 @@ export {
 export {extentTreeDepth, mapAt, type Run} from './mapping/index.ts';
 export {type Statistics, statisticsOf} from './statistics.ts';
 export type {Superblock} from './superblock.ts';
+export {readSymlink} from './symlink.ts';
 export {type Hashes, VerityReader} from './verity.ts';
 export {Volume, type VolumeOptions} from './volume.ts';
+export {getXattr, type ListedXattr, listXattrs} from './xattr/read.ts';

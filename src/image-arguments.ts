@@ -1,10 +1,10 @@
 /** What the commands that look into an image have in common: their arguments, and opening it. */
 import {type ParseArgsConfig, parseArgs} from 'node:util';
 import {Volume} from '../ext4/index.ts';
+import {nodeHashes} from '../images/hashes.ts';
 import {type OpenedImage, openImage} from '../images/index.ts';
 import {UsageError} from './cli-error.ts';
 import {about} from './failure.ts';
-import {nodeHashes} from './hashes.ts';
 import {log} from './log.ts';
 
 /** To be spread into a command's options. */
