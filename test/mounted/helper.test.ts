@@ -141,7 +141,7 @@ mounts(
 	async (t, place) => {
 		const {supervisor, sentinel, server} = await mountReady(t, place);
 		await place.holdOpen();
-		process.kill(server, 'SIGKILL');
+		place.kill(server);
 		await assertAllGone(t, place, [supervisor, sentinel, server]);
 		await mountReady(t, place);
 	},
@@ -150,7 +150,7 @@ mounts(
 mounts('supervisor killed while files are open: the same', async (t, place) => {
 	const {supervisor, sentinel, server} = await mountReady(t, place);
 	await place.holdOpen();
-	process.kill(supervisor, 'SIGKILL');
+	place.kill(supervisor);
 	await assertAllGone(t, place, [supervisor, sentinel, server]);
 	await mountReady(t, place);
 });
@@ -158,30 +158,26 @@ mounts('supervisor killed while files are open: the same', async (t, place) => {
 mounts('server and supervisor killed at once: the sentinel unmounts', async (t, place) => {
 	const {supervisor, sentinel, server} = await mountReady(t, place);
 	await place.holdOpen();
-	process.kill(supervisor, 'SIGKILL');
-	process.kill(server, 'SIGKILL');
+	place.kill(supervisor);
+	place.kill(server);
 	await assertAllGone(t, place, [supervisor, sentinel, server]);
 });
 
 mounts('a killed sentinel is replaced', async (t, place) => {
 	const before = await mountReady(t, place);
-	process.kill(before.sentinel, 'SIGKILL');
+	place.kill(before.sentinel);
 	await until(() => !place.isAlive(before.sentinel), goneWithinMs);
 	const report = `ready fusermount3 0 0:0 ${before.supervisor}`;
 	await until(() => place.family(report).sentinel !== 0, goneWithinMs);
 	const after = place.family(report);
 	t.not(after.sentinel, 0);
 	t.not(after.sentinel, before.sentinel);
-	process.kill(before.supervisor, 'SIGKILL');
+	place.kill(before.supervisor);
 	await assertAllGone(t, place, [before.supervisor, after.sentinel, before.server]);
 });
 
 mounts('all three killed: a dead mount stays, and is told from a living one', async (t, place) => {
-	const {supervisor, sentinel, server} = await mountReady(t, place);
-	for (const pid of [sentinel, supervisor, server]) {
-		process.kill(pid, 'SIGKILL');
-	}
-	await until(() => !place.isAlive(server), goneWithinMs);
+	await place.killAll(await mountReady(t, place));
 	t.is(place.mounted()?.type, 'fuse.ext4box');
 	t.regex((await place.run('/bin/ls', place.mountpoint)).err, /not connected/);
 });
@@ -189,7 +185,7 @@ mounts('all three killed: a dead mount stays, and is told from a living one', as
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
 	mounts(`${signal} to the supervisor unmounts`, async (t, place) => {
 		const {supervisor, sentinel, server} = await mountReady(t, place);
-		process.kill(supervisor, signal);
+		place.kill(supervisor, signal);
 		await assertAllGone(t, place, [supervisor, sentinel, server]);
 	});
 }
@@ -199,7 +195,7 @@ mounts(
 	async (t, place) => {
 		const {supervisor, sentinel, server} = await mountReady(t, place);
 		await place.holdOpen();
-		process.kill(supervisor, 'SIGTERM');
+		place.kill(supervisor, 'SIGTERM');
 		t.not(await until(() => place.mounted() === null, goneWithinMs), null);
 		t.not(await until(() => !place.isAlive(supervisor), 5000), null);
 		t.false(place.isAlive(server));
@@ -238,11 +234,11 @@ mounts(
 		const lower = await mountReady(t, place);
 		const upper = await mountReady(t, place);
 		const covering = place.mounted();
-		process.kill(lower.supervisor, 'SIGKILL');
+		place.kill(lower.supervisor);
 		t.not(await until(() => !place.isAlive(lower.sentinel), 3000), null);
 		t.is(place.mounted()?.id, covering?.id);
 		t.true(place.isAlive(upper.server));
-		process.kill(upper.supervisor, 'SIGTERM');
+		place.kill(upper.supervisor, 'SIGTERM');
 		t.not(await until(() => !place.isAlive(upper.supervisor), 3000), null);
 		// What was below shows again, dead; it has no supervisor left to take it away.
 		t.not(place.mounted(), null);
@@ -261,7 +257,7 @@ for (const [victims, title] of [
 			const family = await mountReady(t, place);
 			await place.holdOpen();
 			for (const victim of victims) {
-				process.kill(family[victim], 'SIGKILL');
+				place.kill(family[victim]);
 			}
 			await assertAllGone(t, place, Object.values(family));
 			await mountReady(t, place);

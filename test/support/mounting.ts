@@ -188,6 +188,26 @@ export class Playground {
 		return family;
 	}
 
+	/** Only what was remembered is killed: 0 would be our own process group, -1 everybody. */
+	kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
+		if (!this.#processes.has(pid)) {
+			throw new Error(`process ${pid} is not this playground's`);
+		}
+		if (this.isAlive(pid)) {
+			process.kill(pid, signal);
+		}
+	}
+
+	/** Ends all processes of a mount such that none of them can clear up behind another. */
+	async killAll({sentinel, supervisor, server}: Family): Promise<void> {
+		// A sentinel that dies is replaced, one that is stopped is not.
+		this.kill(sentinel, 'SIGSTOP');
+		for (const pid of [supervisor, server, sentinel]) {
+			this.kill(pid);
+		}
+		await until(() => ![supervisor, server, sentinel].some(pid => this.isAlive(pid)), 5000);
+	}
+
 	rememberProcess(pid: number): void {
 		const startTime = startTimeOf(pid);
 		if (pid > 1 && startTime !== null) {
@@ -221,7 +241,7 @@ export class Playground {
 		for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
 			const left = [...this.#processes.keys()].filter(pid => this.isAlive(pid));
 			for (const pid of left) {
-				process.kill(pid, signal);
+				this.kill(pid, signal);
 			}
 			await until(() => !left.some(pid => this.isAlive(pid)), 500);
 		}

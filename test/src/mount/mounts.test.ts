@@ -1,0 +1,91 @@
+import {mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test from 'ava';
+import {
+	decodeEscapes,
+	isExt4box,
+	mountAt,
+	parseMountinfo,
+	resolveMountpoint,
+} from '../../../src/mount/mounts.ts';
+
+const table = `27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+43 27 0:39 / /tmp/a\\040b\\134c\\011d\\012e\\043 ro,nosuid,nodev shared:3 master:4 - fuse.ext4box /x\\040y.img ro,user_id=1000,group_id=100
+44 43 0:40 / /tmp/top rw - fuse.ext4box one rw,user_id=0
+45 44 0:41 / /tmp/top rw - tmpfs none rw
+nonsense
+46 45 0:42 / /tmp/short rw
+`;
+
+test('parseMountinfo', t => {
+	const mounts = parseMountinfo(table);
+	t.deepEqual(
+		mounts.map(mount => mount.id),
+		[27, 43, 44, 45],
+	);
+	t.deepEqual(mounts[1], {
+		id: 43,
+		device: '0:39',
+		path: '/tmp/a b\\c\td\ne#',
+		type: 'fuse.ext4box',
+		source: '/x y.img',
+		options: ['ro', 'nosuid', 'nodev'],
+		uid: 1000,
+	});
+	t.deepEqual(
+		mounts.map(mount => isExt4box(mount)),
+		[false, true, true, false],
+	);
+	t.is(mounts[0]?.uid, null);
+});
+
+for (const [escaped, plain] of [
+	['', ''],
+	['/a\\040b', '/a b'],
+	['\\134040', '\\040'],
+	['\\134\\134', '\\\\'],
+	['\\04', '\\04'],
+	['\\999', '\\999'],
+	['/ü\\040ß', '/ü ß'],
+] as const) {
+	test(`decodeEscapes ${JSON.stringify(escaped)}`, t => t.is(decodeEscapes(escaped), plain));
+}
+
+test('mountAt takes the uppermost', t => {
+	const mounts = parseMountinfo(table);
+	t.is(mountAt('/tmp/top', mounts)?.id, 45);
+	t.is(mountAt('/tmp', mounts), null);
+});
+
+test('resolveMountpoint follows links, and asks nothing of what is mounted', t => {
+	const folder = realpathSync(mkdtempSync(join(tmpdir(), 'ext4box-test-')));
+	t.teardown(() => rmSync(folder, {recursive: true}));
+	mkdirSync(join(folder, 'real/mnt'), {recursive: true});
+	symlinkSync('real', join(folder, 'link'));
+	symlinkSync('link/mnt', join(folder, 'far'));
+	symlinkSync('loop', join(folder, 'loop'));
+	const expected = join(folder, 'real/mnt');
+	for (const given of [
+		'real/mnt',
+		'real/mnt/',
+		'link/mnt',
+		'far',
+		'far/',
+		'far/.',
+		'real/mnt/../mnt',
+	]) {
+		t.is(resolveMountpoint(join(folder, given), []), expected, given);
+	}
+	t.is(
+		resolveMountpoint(`${folder}/link/..`, []),
+		folder,
+		'as the kernel: the link is followed first',
+	);
+	t.is(resolveMountpoint('/', []), '/');
+	t.is(resolveMountpoint(join(folder, 'absent'), []), join(folder, 'absent'));
+	t.throws(() => resolveMountpoint(join(folder, 'loop'), []), {message: /symbolic links|ELOOP/});
+	t.throws(() => resolveMountpoint(join(folder, 'absent/mnt'), []), {code: 'ENOENT'});
+	const dead = parseMountinfo(`9 1 0:9 / ${folder}/far rw - fuse.ext4box x rw,user_id=1\n`);
+	t.is(resolveMountpoint(join(folder, 'far'), dead), join(folder, 'far'));
+});
