@@ -140,12 +140,9 @@ for (const command of ['mount', 'umount'] as const) {
 		`all processes of a mount killed: the next ${command} clears it`,
 		async (t, playground) => {
 			await ext4box(playground, 'serve', ...mountArguments);
-			const {supervisor, sentinel, server} = remember(playground);
+			const family = remember(playground);
 			await playground.holdOpen();
-			for (const pid of [sentinel, supervisor, server]) {
-				playground.kill(pid);
-			}
-			await until(() => !playground.isAlive(server), 1000);
+			await playground.killAll(family);
 			t.not(playground.mounted(), null);
 			const args = command === 'mount' ? mountArguments : ['umount', 'mnt'];
 			const ended = await ext4box(playground, 'serve', ...args);
