@@ -8,6 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import type {ServerConfig} from '../../src/mount/server-config.ts';
+import {defaultConfig} from './server-config.ts';
 
 const serverPath = fileURLToPath(new URL('../../src/server-main.ts', import.meta.url));
 
@@ -17,24 +18,6 @@ mount -i -t fuse.ext4box -o "fd=3,rootmode=40000,user_id=$MOUNT_UID,group_id=$MO
 	"$IMAGE" "$DIRECTORY" || exit 91
 exec "$NODE" --disable-sigusr1 --max-old-space-size=96 "$SERVER" "$CONFIG"
 `;
-
-const defaults: ServerConfig = {
-	imageName: 'test.img',
-	readOnly: true,
-	noRecovery: false,
-	errors: 'default',
-	map: {kind: 'image'},
-	mounterUid: 0,
-	mounterGid: 0,
-	allowOther: true,
-	defaultPermissions: false,
-	acl: true,
-	fakeroot: false,
-	direct: false,
-	minixDf: false,
-	noAtime: false,
-	debug: false,
-};
 
 /** Why a mounted test can't run here; undefined if it can. */
 export function whyNotMountable(): string | undefined {
@@ -46,7 +29,8 @@ export function whyNotMountable(): string | undefined {
 export class RootMount implements AsyncDisposable {
 	readonly directory: string;
 	readonly #server: ChildProcess;
-	readonly #ended: Promise<number | null>;
+	/** The server's exit status. */
+	readonly ended: Promise<number | null>;
 	#stderr = '';
 
 	private constructor(image: string, directory: string, config: ServerConfig) {
@@ -71,7 +55,7 @@ export class RootMount implements AsyncDisposable {
 		this.#server.stderr?.on('data', chunk => {
 			this.#stderr += String(chunk);
 		});
-		this.#ended = new Promise(resolve => this.#server.once('exit', code => resolve(code)));
+		this.ended = new Promise(resolve => this.#server.once('exit', code => resolve(code)));
 	}
 
 	/** What the server has written to its stderr. */
@@ -82,20 +66,24 @@ export class RootMount implements AsyncDisposable {
 	/** Rejects with the server's last words where it does not become ready. */
 	static async open(image: string, config: Partial<ServerConfig> = {}): Promise<RootMount> {
 		const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ext4box-mount-'));
-		const mount = new RootMount(image, directory, {...defaults, ...config});
+		const mount = new RootMount(image, directory, {...defaultConfig, ...config});
 		const ready = new Promise<string>(resolve => {
 			mount.#server.stdout?.once('data', chunk => resolve(String(chunk)));
 		});
-		const first = await Promise.race([ready, mount.#ended]);
+		const first = await Promise.race([ready, mount.ended]);
 		if (first === 'R') return mount;
 		await mount[Symbol.asyncDispose]();
 		throw new Error(`the server said ${JSON.stringify(first)}: ${mount.#stderr}`);
 	}
 
+	signal(name: NodeJS.Signals): void {
+		this.#server.kill(name);
+	}
+
 	/** Unmounts; resolves to the server's exit status. */
 	async close(): Promise<number | null> {
 		execFileSync('umount', [this.directory], {stdio: 'pipe'});
-		const code = await this.#ended;
+		const code = await this.ended;
 		fs.rmdirSync(this.directory);
 		return code;
 	}
@@ -107,7 +95,7 @@ export class RootMount implements AsyncDisposable {
 			execFileSync('umount', ['-l', this.directory], {stdio: 'pipe'});
 		}
 		this.#server.kill('SIGKILL');
-		await this.#ended;
+		await this.ended;
 		if (fs.existsSync(this.directory)) fs.rmdirSync(this.directory);
 	}
 }

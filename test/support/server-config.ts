@@ -1,0 +1,20 @@
+import type {ServerConfig} from '../../src/mount/server-config.ts';
+
+/** Read-only, root's own, others may enter. */
+export const defaultConfig: ServerConfig = {
+	imageName: 'test.img',
+	readOnly: true,
+	noRecovery: false,
+	errors: 'default',
+	map: {kind: 'image'},
+	mounterUid: 0,
+	mounterGid: 0,
+	allowOther: true,
+	defaultPermissions: false,
+	acl: true,
+	fakeroot: false,
+	direct: false,
+	minixDf: false,
+	noAtime: false,
+	debug: false,
+};
