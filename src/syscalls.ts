@@ -52,6 +52,8 @@ const c = {
 		'int fchownat(int directory, const uint8_t *name, uint32_t uid, uint32_t gid, int flags)',
 	),
 	fchmodat: bind('int fchmodat(int directory, const uint8_t *name, uint32_t mode, int flags)'),
+	fchmod: bind('int fchmod(int descriptor, uint32_t mode)'),
+	fchown: bind('int fchown(int descriptor, uint32_t uid, uint32_t gid)'),
 	utimensat: bind(
 		'int utimensat(int directory, const uint8_t *name, const void *times, int flags)',
 	),
@@ -133,6 +135,14 @@ export function makeNodeAt(
 /** Of the name itself, were it a symbolic link. */
 export function changeOwnerAt(directory: number, name: Uint8Array, uid: number, gid: number): void {
 	call('fchownat', directory, withNul(name), uid, gid, noFollow);
+}
+
+export function changeMode(descriptor: number, mode: number): void {
+	call('fchmod', descriptor, mode);
+}
+
+export function changeOwner(descriptor: number, uid: number, gid: number): void {
+	call('fchown', descriptor, uid, gid);
 }
 
 /** Follows a symbolic link: only for a name that is known to be none. */
