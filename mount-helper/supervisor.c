@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -241,6 +242,13 @@ static void check_deadlines(struct session *session, long long start_by) {
 	}
 }
 
+/* The number in our name is given out again once the mount is gone, and names another's server. */
+static void drop_name(const struct session *session) {
+	if (session->mount.is_gone) {
+		prctl(PR_SET_NAME, "ext4box-ending");
+	}
+}
+
 static int next_timeout(const struct session *session, long long start_by) {
 	long long next = session->phase == PHASE_STARTING ? start_by : 0;
 	if (session->abort_at != 0 && (next == 0 || session->abort_at < next)) {
@@ -284,5 +292,6 @@ void supervise(struct session *session) {
 		}
 		reap(session);
 		check_deadlines(session, start_by);
+		drop_name(session);
 	}
 }

@@ -3,7 +3,7 @@ import {CliError, UsageError} from '../cli-error.ts';
 import {log, setLogLevel} from '../log.ts';
 import {findPrograms, launchUnmount, type Programs} from '../mount/launch.ts';
 import {
-	findSupervisor,
+	findSupervisors,
 	findUsers,
 	isExt4box,
 	type Mount,
@@ -67,15 +67,15 @@ function parseCommandLine(args: string[]) {
 async function unmount(directory: string, isLazy: boolean, helper: string): Promise<void> {
 	const mount = findMount(directory);
 	// Before the unmount: afterwards the device number may be another mount's.
-	const supervisor = findSupervisor(mount);
+	const supervisors = findSupervisors(mount);
 	// Whoever holds a file open on a mount without a server holds a dead one: no reason to refuse.
-	const isDead = supervisor === null && (await probe(mount)) === 'dead';
+	const isDead = supervisors.length === 0 && (await probe(mount)) === 'dead';
 	const failure = await launchUnmount(mount, helper, isLazy || isDead);
 	if (failure !== null) {
 		throw new CliError(failure.code === 'busy' ? describeBusy(mount, failure.text) : failure.text);
 	}
-	if (supervisor !== null && !isLazy) {
-		await wait(supervisor);
+	if (!isLazy) {
+		await wait(supervisors);
 	}
 }
 
@@ -112,9 +112,11 @@ function describeBusy(mount: Mount, words: string): string {
 	return `${mount.path} is in use${who}: end that, or unmount it with --lazy`;
 }
 
-async function wait(supervisor: Supervisor): Promise<void> {
+async function wait(supervisors: readonly Supervisor[]): Promise<void> {
 	const start = performance.now();
-	await waitForEnd(supervisor);
-	const elapsedMs = Math.round(performance.now() - start);
-	log.info(`the server ended ${elapsedMs} ms after the unmount (supervisor ${supervisor.pid})`);
+	for (const supervisor of supervisors) {
+		await waitForEnd(supervisor);
+		const elapsedMs = Math.round(performance.now() - start);
+		log.info(`the server ended ${elapsedMs} ms after the unmount (supervisor ${supervisor.pid})`);
+	}
 }

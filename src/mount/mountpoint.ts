@@ -3,7 +3,7 @@ import {isAbsolute} from 'node:path';
 import {CliError} from '../cli-error.ts';
 import {launchUnmount, type Programs} from './launch.ts';
 import {
-	findSupervisor,
+	findSupervisors,
 	isExt4box,
 	type Mount,
 	mountAt,
@@ -42,9 +42,9 @@ export async function prepareMountpoint(
 
 /** Removes the mount when nobody serves it, else throws: a living mount is not mounted over. */
 export async function clearStale(mount: Mount, helper: string): Promise<void> {
-	const supervisor = findSupervisor(mount);
-	if (supervisor !== null || (await probe(mount)) !== 'dead') {
-		const server = supervisor === null ? '' : `, served by process ${supervisor.pid}`;
+	const [supervisor] = findSupervisors(mount);
+	if (supervisor !== undefined || (await probe(mount)) !== 'dead') {
+		const server = supervisor === undefined ? '' : `, served by process ${supervisor.pid}`;
 		throw new CliError(
 			`${mount.path} is in use: ${mount.source} is mounted there${server} ("ext4box umount ${mount.path}" ends it)`,
 		);

@@ -110,20 +110,24 @@ function linkTarget(path: string): string | null {
 /**
  * Finds who serves a mount: a process of the mounter's that bears the mount's device number as its
  * name, `ext4box:MINOR`. (mount-helper/README.md says why the process table and no pid file.)
+ * Newest first. There may be another: one whose mount had this number before and is gone, and who
+ * has not come to drop the name yet.
  */
-export function findSupervisor(mount: Mount): Supervisor | null {
+export function findSupervisors(mount: Mount): Supervisor[] {
 	const name = `ext4box:${mount.device.split(':')[1]}`;
-	for (const entry of readdirSync('/proc')) {
-		if (!/^\d+$/.test(entry) || readProc(entry, 'comm')?.trimEnd() !== name) {
-			continue;
-		}
-		const uid = /^Uid:\s+(\d+)/m.exec(readProc(entry, 'status') ?? '')?.[1];
-		const startTime = startTimeOf(Number(entry));
-		if (startTime !== null && uid !== undefined && Number(uid) === mount.uid) {
-			return {pid: Number(entry), startTime};
-		}
-	}
-	return null;
+	const found = readdirSync('/proc')
+		.filter(entry => /^\d+$/.test(entry) && readProc(entry, 'comm')?.trimEnd() === name)
+		.filter(entry => uidOf(entry) === mount.uid)
+		.flatMap(entry => {
+			const startTime = startTimeOf(Number(entry));
+			return startTime === null ? [] : [{pid: Number(entry), startTime}];
+		});
+	return found.sort((one, other) => Number(other.startTime) - Number(one.startTime));
+}
+
+function uidOf(pid: string): number | null {
+	const uid = /^Uid:\s+(\d+)/m.exec(readProc(pid, 'status') ?? '')?.[1];
+	return uid === undefined ? null : Number(uid);
 }
 
 function readProc(pid: string, file: string): string | null {

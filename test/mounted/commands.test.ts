@@ -3,7 +3,7 @@ import {spawnSync} from 'node:child_process';
 import {mkdirSync, readdirSync, symlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {findSupervisor} from '../../src/mount/mounts.ts';
+import {findSupervisors} from '../../src/mount/mounts.ts';
 import {
 	buildTools,
 	type Ended,
@@ -79,7 +79,7 @@ async function ext4box(playground: Playground, mode: string, ...args: string[]):
 /** The supervisor of the mount that is there now: to be ended with the playground. */
 function remember(playground: Playground) {
 	const mount = playground.mounted();
-	const pid = mount === null ? 0 : (findSupervisor(mount)?.pid ?? 0);
+	const pid = mount === null ? 0 : (findSupervisors(mount)[0]?.pid ?? 0);
 	return playground.family(`ready fusermount3 0 0:0 ${pid}`);
 }
 

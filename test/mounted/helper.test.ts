@@ -205,9 +205,11 @@ mounts(
 
 mounts('a server that commits after the unmount is given the time', async (t, place) => {
 	const {supervisor, server} = await mountReady(t, place, 'linger');
+	const started = performance.now();
 	t.is((await place.run('/usr/bin/fusermount3', '-u', place.mountpoint)).code, 0);
-	t.is(await until(() => !place.isAlive(server), 700), null);
-	t.true(place.isAlive(supervisor));
+	t.log(`fusermount3 took ${Math.round(performance.now() - started)} ms`);
+	t.not(await until(() => !place.isAlive(server), 5000), null);
+	t.true(performance.now() - started > 950, 'it was not killed');
 	t.not(await until(() => !place.isAlive(supervisor), 3000), null);
 });
 
