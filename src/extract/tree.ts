@@ -66,7 +66,9 @@ export class Tree {
 	constructor(volume: Volume, options: TreeOptions) {
 		this.#volume = volume;
 		this.#options = options;
-		this.#attributes = new Attributes(volume, options, this.leftOut);
+		this.#attributes = new Attributes(volume, options, this.leftOut, (path, error) =>
+			this.#fail(path, error),
+		);
 		this.#contents = new Contents(volume);
 	}
 
@@ -160,7 +162,12 @@ export class Tree {
 		const mode = inode.mode & 0o7777;
 		const isLate = !this.#options.isRoot && (mode & 0o500) !== 0o500;
 		try {
-			this.#attributes.onDescriptor(inode, directory.descriptor, isLate ? 0o700 : 0);
+			this.#attributes.onDescriptor(
+				inode,
+				directory.path,
+				directory.descriptor,
+				isLate ? 0o700 : 0,
+			);
 			if (isLate) this.#lateModes.push({directory, mode});
 		} catch (error) {
 			this.#fail(directory.path, error);
@@ -244,7 +251,7 @@ export class Tree {
 		makeName(directory, name, this.#options.force, at =>
 			syscalls.makeNodeAt(at, name, (inode.mode & 0o170000) | 0o600, inode.device),
 		);
-		this.#attributes.onName(inode, directory.descriptor, name);
+		this.#attributes.onName(inode, joinPath(directory.path, name), directory.descriptor, name);
 		this.counts.special++;
 		return true;
 	}
@@ -255,7 +262,7 @@ export class Tree {
 		}
 		const target = readSymlink(this.#volume, inode);
 		makeName(directory, name, this.#options.force, at => syscalls.symlinkAt(target, at, name));
-		this.#attributes.onName(inode, directory.descriptor, name);
+		this.#attributes.onName(inode, joinPath(directory.path, name), directory.descriptor, name);
 		this.counts.symlinks++;
 	}
 
@@ -264,7 +271,7 @@ export class Tree {
 		let isWhole = false;
 		try {
 			for (const _ of this.#contents.copy(inode, descriptor)) await this.#options.breathe();
-			this.#attributes.onDescriptor(inode, descriptor);
+			this.#attributes.onDescriptor(inode, joinPath(directory.path, name), descriptor);
 			isWhole = true;
 			this.counts.files++;
 		} finally {
