@@ -6,6 +6,7 @@
 import {CorruptError} from '../errors.ts';
 import {decodeRevokes, type JournalTag} from '../layout/journal.ts';
 import {loggedBlockChecksum} from './checksum.ts';
+import {type FastCommitScan, noFastCommits, scanFastCommits} from './fast-commit/scan.ts';
 import {type JournalFile, locateJournalBlock, readJournalBlock} from './log.ts';
 import {Overlay} from './overlay.ts';
 import {type LogEnd, type LogRecord, type LogScan, scanLog, wrapLog} from './scan.ts';
@@ -35,6 +36,8 @@ export type RecoveryResult = {
 	 * descriptor or revoke block is bad.
 	 */
 	readonly damage: CorruptError | undefined;
+	/** What was committed after the log, file by file; not yet in `overlay`: `replayOperations`. */
+	readonly fastCommits: FastCommitScan;
 	/** Copies left out because their checksum fails or because they lie beyond the volume. */
 	readonly blocksDamaged: number;
 };
@@ -165,7 +168,8 @@ function emptyScan(journal: JournalSuperblock): LogScan {
 }
 
 /**
- * Replays the journal in `file` into an overlay; fast commits are left to `replayFastCommits`.
+ * Replays the journal in `file` into an overlay. Fast commits are read, but applying them takes an
+ * open volume: `replayOperations`.
  * A log that is merely interrupted gives what was committed; what else is wrong with it is told in
  * `damage`, and what to do about that is the caller's choice.
  *
@@ -184,6 +188,7 @@ export function replayJournal(file: JournalFile): RecoveryResult {
 	const isTrusted = !(revokes instanceof CorruptError);
 	const replayer = new Replayer(file, journal, overlay, isTrusted ? revokes : new Map());
 	if (isTrusted) for (const record of scan.records) replayer.replay(record);
+	const isUsable = isTrusted && scan.endedBecause !== 'bad-record' && scan.endedBecause !== 'empty';
 	const transactions = (scan.endSequence - journal.sequence) >>> 0;
 	return {
 		journal,
@@ -196,6 +201,7 @@ export function replayJournal(file: JournalFile): RecoveryResult {
 		blocksReplayed: replayer.blocksReplayed,
 		blocksRevoked: replayer.blocksRevoked,
 		endedBecause: scan.endedBecause,
+		fastCommits: isUsable ? scanFastCommits(file, journal, scan.endSequence) : noFastCommits,
 		damage: scan.damage ?? (isTrusted ? replayer.damage : revokes),
 		blocksDamaged: replayer.blocksDamaged,
 	};

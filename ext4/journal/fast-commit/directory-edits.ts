@@ -1,0 +1,56 @@
+/** Names added to and taken from a directory, before they are written into its blocks. */
+import {foldName} from '../../directory/casefold.ts';
+import {lookup} from '../../directory/lookup.ts';
+import {type Inode, inodeFlags} from '../../layout/inode.ts';
+import type {Volume} from '../../volume.ts';
+import type {NewEntry} from './entries.ts';
+
+export class DirectoryEdits {
+	/** The directory that a directory made anew names as `..`; undefined for one that was there. */
+	readonly newParent: number | undefined;
+	/** By the key of the name. */
+	readonly added = new Map<string, NewEntry>();
+	/** The inodes of entries that were there and are gone, by the key of the name. */
+	readonly removed = new Map<string, number>();
+	/** The inodes whose names came or went. */
+	readonly concerned = new Set<number>();
+	readonly #volume: Volume;
+	/** The directory as it was; undefined where it is new. */
+	readonly #base: Inode | undefined;
+	readonly #isCasefolded: boolean;
+
+	constructor(volume: Volume, base: Inode | undefined, flags: number, newParent?: number) {
+		this.#volume = volume;
+		this.#base = newParent === undefined ? base : undefined;
+		this.newParent = newParent;
+		this.#isCasefolded = volume.features.has('casefold') && (flags & inodeFlags.casefold) !== 0;
+	}
+
+	/** What two names share when the directory takes them for the same. */
+	keyOf(name: Uint8Array): string {
+		const folded = this.#isCasefolded ? foldName(name) : undefined;
+		return String.fromCharCode(...(folded ?? name));
+	}
+
+	/** The inode that the name leads to; undefined where it is not there. */
+	find(name: Uint8Array): number | undefined {
+		const key = this.keyOf(name);
+		const added = this.added.get(key);
+		if (added !== undefined) return added.inode;
+		if (this.removed.has(key) || this.#base === undefined) return undefined;
+		return lookup(this.#volume, this.#base, name)?.inode;
+	}
+
+	/** Adds a name that is not there. */
+	add(entry: NewEntry): void {
+		this.added.set(this.keyOf(entry.name), entry);
+		this.concerned.add(entry.inode);
+	}
+
+	/** Takes away a name that is there and leads to `inode`. */
+	remove(name: Uint8Array, inode: number): void {
+		const key = this.keyOf(name);
+		this.concerned.add(inode);
+		if (!this.added.delete(key)) this.removed.set(key, inode);
+	}
+}
