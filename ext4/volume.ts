@@ -7,6 +7,7 @@ import {crc32cOf, crc32cOfU32} from './checksum.ts';
 import type {BlockDevice} from './device.ts';
 import {CorruptError} from './errors.ts';
 import {GroupTable} from './groups.ts';
+import {replayOperations} from './journal/fast-commit/replay.ts';
 import {OverlayDevice} from './journal/overlay-device.ts';
 import {recover} from './journal/recover.ts';
 import type {RecoveryResult} from './journal/recovery.ts';
@@ -93,7 +94,13 @@ export class Volume {
 			return asItLies;
 		}
 		const recovery = recover(asItLies);
-		const replayed = Volume.#openAsItLies(new OverlayDevice(device, recovery.overlay), options);
+		const overlaid = new OverlayDevice(device, recovery.overlay);
+		let replayed = Volume.#openAsItLies(overlaid, options);
+		const {operations} = recovery.fastCommits;
+		if (operations.length > 0) {
+			replayOperations(replayed, operations, recovery.overlay);
+			replayed = Volume.#openAsItLies(overlaid, options); // What the other has cached is out of date.
+		}
 		replayed.recovery = recovery;
 		replayed.#assertRoot();
 		return replayed;
