@@ -34,6 +34,8 @@ __attribute__((noreturn)) static void keep_watch(const struct mounted *inherited
                                                  const char *temporary, int lifeline) {
 	const struct timespec pause = {.tv_nsec = 100000000};
 	struct mounted mount = *inherited;
+	/* First: until then it bears the name by which its supervisor is found. */
+	prctl(PR_SET_NAME, "ext4box-sentry");
 	int null = open("/dev/null", O_RDWR);
 	int fds[] = {null, null, null, lifeline};
 	setsid();
@@ -42,7 +44,6 @@ __attribute__((noreturn)) static void keep_watch(const struct mounted *inherited
 		_exit(1);
 	}
 	fcntl(3, F_SETFD, FD_CLOEXEC);
-	prctl(PR_SET_NAME, "ext4box-sentry");
 	mount.abort = -1;
 	mounted_watch(&mount);
 	mounted_refresh(&mount);

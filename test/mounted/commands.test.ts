@@ -72,15 +72,17 @@ function start(playground: Playground, mode: string, ...args: string[]) {
 
 async function ext4box(playground: Playground, mode: string, ...args: string[]): Promise<Ended> {
 	const ended = await ending(start(playground, mode, ...args));
-	remember(playground);
+	if (playground.mounted() !== null) {
+		await remember(playground);
+	}
 	return ended;
 }
 
 /** The supervisor of the mount that is there now: to be ended with the playground. */
-function remember(playground: Playground) {
+async function remember(playground: Playground) {
 	const mount = playground.mounted();
 	const pid = mount === null ? 0 : (findSupervisors(mount)[0]?.pid ?? 0);
-	return playground.family(`ready fusermount3 0 0:0 ${pid}`);
+	return await playground.family(`ready fusermount3 0 0:0 ${pid}`);
 }
 
 const mountArguments = ['mount', 'disk.img', 'mnt', '-o', 'ro'];
@@ -104,7 +106,7 @@ mounts(
 
 mounts('umount waits for a server that still commits', async (t, playground) => {
 	await ext4box(playground, 'linger', ...mountArguments);
-	const {server} = remember(playground);
+	const {server} = await remember(playground);
 	const started = performance.now();
 	const ended = await ext4box(playground, 'linger', 'umount', '-v', 'mnt');
 	t.is(ended.code, 0);
@@ -129,7 +131,7 @@ mounts(
 
 mounts('a living mount is not mounted over', async (t, playground) => {
 	await ext4box(playground, 'serve', ...mountArguments);
-	const {supervisor} = remember(playground);
+	const {supervisor} = await remember(playground);
 	const ended = await ext4box(playground, 'serve', ...mountArguments);
 	t.is(ended.code, 1);
 	t.regex(ended.err, new RegExp(`is in use: .*served by process ${supervisor} `));
@@ -140,7 +142,7 @@ for (const command of ['mount', 'umount'] as const) {
 		`all processes of a mount killed: the next ${command} clears it`,
 		async (t, playground) => {
 			await ext4box(playground, 'serve', ...mountArguments);
-			const family = remember(playground);
+			const family = await remember(playground);
 			await playground.holdOpen();
 			await playground.killAll(family);
 			t.not(playground.mounted(), null);
@@ -240,7 +242,7 @@ mounts(
 		const child = start(playground, 'serve', ...mountArguments, '--foreground');
 		t.not(await until(() => playground.mounted() !== null, 5000), null);
 		await playground.run('/bin/cat', 'mnt/hello');
-		remember(playground);
+		await remember(playground);
 		child.kill('SIGKILL');
 		t.not(await until(() => playground.mounted() === null, 1000), null);
 	},

@@ -171,17 +171,21 @@ export class Playground {
 		return mounts.findLast(mount => mount.path === this.mountpoint) ?? null;
 	}
 
-	family(report: string): Family {
+	/** The processes behind a mount that was reported ready; they take a moment to name themselves. */
+	async family(report: string): Promise<Family> {
 		const supervisor = Number(report.trim().split(' ')[4]);
 		this.#remember(report);
-		const children = childrenOf(supervisor);
 		const named = (name: string): number =>
-			children.find(pid => readProc(pid, 'comm')?.startsWith(name)) ?? 0;
-		const family = {
+			childrenOf(supervisor).find(
+				pid => startTimeOf(pid) !== null && readProc(pid, 'comm')?.startsWith(name),
+			) ?? 0;
+		const find = (): Family => ({
 			supervisor,
 			sentinel: named('ext4box-sentry'),
 			server: named('stand-in-server'),
-		};
+		});
+		await until(() => Object.values(find()).every(pid => pid > 1), 1000);
+		const family = find();
 		for (const pid of Object.values(family)) {
 			this.rememberProcess(pid);
 		}
@@ -193,8 +197,16 @@ export class Playground {
 		if (!this.#processes.has(pid)) {
 			throw new Error(`process ${pid} is not this playground's`);
 		}
-		if (this.isAlive(pid)) {
+		if (!this.isAlive(pid)) {
+			return;
+		}
+		try {
 			process.kill(pid, signal);
+		} catch (error) {
+			// ESRCH: it has ended since the line above.
+			if ((error as NodeJS.ErrnoException).code !== 'ESRCH') {
+				throw error;
+			}
 		}
 	}
 
