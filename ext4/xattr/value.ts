@@ -54,10 +54,9 @@ function readContents(volume: Volume, holder: Inode): Uint8Array {
 		const run = mapAt(volume, holder, logical);
 		if (run.kind !== 'mapped') fail(holder.number, `a value without its block ${logical}`);
 		const end = Math.min(run.logical + run.length, blockCount);
-		const physical = run.physical + (logical - run.logical);
-		volume.cache.prefetch(physical, end - logical);
-		for (let index = 0; logical < end; index++, logical++) {
-			const {bytes} = volume.cache.read(physical + index);
+		for (; logical < end; logical++) {
+			const physical = run.physical + (logical - run.logical);
+			const {bytes} = volume.cache.readAhead(physical, run.physical, run.length);
 			const start = logical * blockSize;
 			value.set(bytes.subarray(0, Math.min(blockSize, value.length - start)), start);
 		}
