@@ -126,6 +126,22 @@ class Breath {
 	}
 }
 
+const targetProblems: {readonly [code: string]: string} = {
+	EEXIST: 'the target has something of this name already',
+	EISDIR: 'the target has a directory of this name',
+	EACCES: 'the target does not let you',
+	EPERM: 'the target does not let you',
+	EINVAL: 'the target takes no such name or time',
+	ENAMETOOLONG: 'the name is too long for the target',
+	EFBIG: 'the file is too large for the target',
+	EMFILE: 'too many directories inside one another for the limit of open files (ulimit -n)',
+};
+
+/** The fault lies with the target, not with the image. */
+function describeTarget(error: SystemError): string {
+	return `${targetProblems[error.code] ?? error.message} [TARGET_${error.code}]`;
+}
+
 /** What there is to do in the whole volume, about. */
 function expectedOf(volume: Volume, inode: Inode) {
 	if (inode.number !== 2) return undefined;
@@ -138,8 +154,9 @@ function expectedOf(volume: Volume, inode: Inode) {
 }
 
 async function extract(volume: Volume, wishes: Wishes): Promise<number> {
-	const {inode, name} = findPath(volume, argumentBytes(wishes.path), false);
-	const {directory, isNew} = openTarget(wishes.output, wishes.force);
+	const {inode, name, path} = findPath(volume, argumentBytes(wishes.path), false);
+	const above = inode.type === 'directory' ? path : path.subarray(0, path.length - name.length);
+	const {directory, isNew} = openTarget(wishes.output, wishes.force, above);
 	const progress = new Progress(expectedOf(volume, inode));
 	const breath = new Breath(() => progress.update({items: tree.itemCount, bytes: tree.bytes}));
 	const tree: Tree = new Tree(volume, {
@@ -147,8 +164,7 @@ async function extract(volume: Volume, wishes: Wishes): Promise<number> {
 		breathe: () => breath.take(),
 		report: (path, error) => {
 			progress.clear();
-			const problem =
-				error instanceof SystemError ? `${error.message} [TARGET]` : describeFailure(error);
+			const problem = error instanceof SystemError ? describeTarget(error) : describeFailure(error);
 			log.error(`${wishes.imagePath}: ${quoteName(path)}: ${problem}`);
 		},
 	});

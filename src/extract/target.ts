@@ -3,7 +3,7 @@
  * symbolic link is ever followed: wherever names in the image point, nothing outside is touched.
  */
 import * as fs from 'node:fs';
-import {CorruptError, FileError} from '../../ext4/index.ts';
+import {CorruptError} from '../../ext4/index.ts';
 import {CliError} from '../cli-error.ts';
 import {joinPath} from '../paths.ts';
 import * as syscalls from '../syscalls.ts';
@@ -67,12 +67,13 @@ export class TargetDirectory {
 }
 
 /**
- * Creates and opens the directory at `path`. Unless `force` says so, it must be new or empty.
+ * Creates and opens the directory at `path`, which takes what `imagePath` holds. Unless `force` says so, it must be new or empty.
  * `isNew` tells that it was made here. Throws `CliError`.
  */
 export function openTarget(
 	path: string,
 	force: boolean,
+	imagePath: Uint8Array,
 ): {directory: TargetDirectory; isNew: boolean} {
 	let isNew = false;
 	try {
@@ -95,8 +96,8 @@ export function openTarget(
 		fs.closeSync(descriptor);
 		throw new CliError(`${path} is not empty; --force extracts into it and replaces files there`);
 	}
-	const root = new Uint8Array();
-	return {directory: new TargetDirectory(undefined, root, root, descriptor), isNew};
+	const directory = new TargetDirectory(undefined, new Uint8Array(), imagePath, descriptor);
+	return {directory, isNew};
 }
 
 function codeOf(error: unknown): string {
@@ -114,8 +115,7 @@ export function assertName(name: Uint8Array): void {
 
 /** What is in the way of `name` is removed if `force` says so, unless it is a directory. */
 function makeWay(error: unknown, directory: number, name: Uint8Array, force: boolean): void {
-	if (!(error instanceof syscalls.SystemError) || error.code !== 'EEXIST') throw error;
-	if (!force) throw new FileError('EINVAL', 'the target has a file of this name already');
+	if (!(error instanceof syscalls.SystemError) || error.code !== 'EEXIST' || !force) throw error;
 	syscalls.unlinkAt(directory, name);
 }
 
@@ -151,9 +151,7 @@ export function enterDirectory(
 	try {
 		syscalls.makeDirectoryAt(at, name, 0o700);
 	} catch (error) {
-		if (!(error instanceof syscalls.SystemError) || error.code !== 'EEXIST' || !force) {
-			makeWay(error, at, name, false);
-		}
+		if (!(error instanceof syscalls.SystemError) || error.code !== 'EEXIST' || !force) throw error;
 		const existing = openExisting(at, name);
 		if (existing !== undefined) {
 			syscalls.changeMode(existing, 0o700);
