@@ -1,0 +1,45 @@
+/** An image that is changed and then put back as it was: copy-on-write over one scratch buffer. */
+export class Patch {
+	readonly bytes: Uint8Array;
+	readonly view: DataView;
+	readonly #saved: {readonly at: number; readonly bytes: Uint8Array}[] = [];
+
+	/** `bytes` is written to, and restored by `undo`. */
+	constructor(bytes: Uint8Array) {
+		this.bytes = bytes;
+		this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+	}
+
+	/** To be called before `length` bytes from `at` on are written. */
+	touch(at: number, length: number): void {
+		this.#saved.push({at, bytes: this.bytes.slice(at, at + length)});
+	}
+
+	set16(at: number, value: number, isLittle = true): void {
+		this.touch(at, 2);
+		this.view.setUint16(at, value, isLittle);
+	}
+
+	set32(at: number, value: number, isLittle = true): void {
+		this.touch(at, 4);
+		this.view.setUint32(at, value, isLittle);
+	}
+
+	/** Whether any byte that was touched differs from what it was at first. */
+	get isChanged(): boolean {
+		const before = new Map<number, number>();
+		for (const {at, bytes} of this.#saved) {
+			bytes.forEach((byte, index) => {
+				if (!before.has(at + index)) before.set(at + index, byte);
+			});
+		}
+		for (const [at, byte] of before) if (this.bytes[at] !== byte) return true;
+		return false;
+	}
+
+	undo(): void {
+		for (let saved = this.#saved.pop(); saved !== undefined; saved = this.#saved.pop()) {
+			this.bytes.set(saved.bytes, saved.at);
+		}
+	}
+}

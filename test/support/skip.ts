@@ -1,0 +1,14 @@
+/** Tests that need what a machine may lack are reported as skipped, and say why in their title. */
+import test, {type ExecutionContext} from 'ava';
+
+type Implementation = (t: ExecutionContext) => void | Promise<void>;
+
+/** Runs the test where `why` is undefined or null, else shows it as skipped for that reason. */
+export function testUnless(
+	why: string | undefined | null,
+	title: string,
+	implementation: Implementation,
+): void {
+	if (why === undefined || why === null) test(title, implementation);
+	else test.skip(`${title} (skipped: ${why})`, implementation);
+}
