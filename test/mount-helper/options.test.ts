@@ -143,3 +143,13 @@ check('300 seeded command lines: no check fires, no mount is made', t => {
 		t.notRegex(err, /Sanitizer|runtime error/);
 	}
 });
+
+check('starts with its standard descriptors closed', t => {
+	const absent = '--image /nonexistent --mountpoint /m --fsname n --read-only --report-fd 9';
+	const script = `exec 9>&1; exec "$0" mount ${absent} -- /server <&- >&- 2>&-`;
+	const {status, stdout} = spawnSync('sh', ['-c', script, builtTool('mount-helper-sanitized')], {
+		encoding: 'utf8',
+	});
+	t.is(status, 1);
+	t.is(stdout, 'failed image 2 cannot open /nonexistent\n');
+});

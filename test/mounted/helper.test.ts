@@ -3,6 +3,7 @@ import {readFileSync} from 'node:fs';
 import test, {type ExecutionContext} from 'ava';
 import {
 	buildTools,
+	ending,
 	ordinaryUser,
 	Playground,
 	readProc,
@@ -18,7 +19,7 @@ const goneWithinMs = 1000;
 
 test.before(() => {
 	if (whyNoFuse() === null) {
-		buildTools('test-tools');
+		buildTools('test-tools', 'sanitize');
 	}
 });
 
@@ -27,6 +28,7 @@ function mounts(
 	title: string,
 	body: (t: ExecutionContext, place: Playground) => Promise<void>,
 	user = ordinaryUser,
+	helper?: string,
 ): void {
 	const reason = user.uid === 0 ? whyNoRoot() : whyNoFusermount3();
 	if (reason !== null) {
@@ -34,7 +36,7 @@ function mounts(
 		return;
 	}
 	test.serial(title, async t => {
-		const place = new Playground(user);
+		const place = new Playground(user, helper);
 		try {
 			await body(t, place);
 		} finally {
@@ -328,3 +330,24 @@ mounts('the image is opened for reading only, and its bytes stay', async (t, pla
 	await place.run('/bin/sh', '-c', `echo x > ${place.mountpoint}/hello`);
 	t.true(readFileSync(place.image).every(byte => byte === 0));
 });
+
+mounts(
+	'whole lives under the sanitizers: an unmount, a killed server, a refusal, a TERM',
+	async (t, place) => {
+		const first = await mountReady(t, place);
+		await place.run('/usr/bin/fusermount3', '-u', place.mountpoint);
+		await assertAllGone(t, place, Object.values(first));
+		const second = await mountReady(t, place);
+		place.kill(second.server);
+		await assertAllGone(t, place, Object.values(second));
+		t.is((await place.mount('fail')).err, 'stand-in: not an ext file system\n');
+		const child = place.start(place.helper, place.mountArguments('serve', '--foreground'));
+		const ended = ending(child);
+		t.not(await until(() => place.mounted() !== null, goneWithinMs), null);
+		await place.run('/bin/cat', `${place.mountpoint}/hello`);
+		child.kill('SIGTERM');
+		t.like(await ended, {code: 0, err: ''});
+	},
+	ordinaryUser,
+	'mount-helper-sanitized',
+);
