@@ -19,7 +19,8 @@ function fail(problem: string, inode: Inode): never {
 }
 
 /**
- * The target of a symbolic link, any bytes but NUL. For an encrypted one it is what the kernel
+ * The target of a symbolic link, any bytes but NUL; shorter than the inode's size where a NUL lies
+ * in it. For an encrypted one it is what the kernel
  * shows to who lacks the key; its length, not the inode's size, is then what stat should say.
  *
  * Throws `FileError` EINVAL for what is no symbolic link; `CorruptError` (EXT4_BAD_SYMLINK, and
@@ -39,9 +40,13 @@ export function readSymlink(volume: Volume, inode: Inode): Uint8Array {
 	if (size >= pathLengthMax || size > room.length - (isInline ? 0 : 1)) {
 		fail(`a symbolic link to ${size} bytes`, inode);
 	}
-	const target = room.slice(0, size);
-	if (target.includes(0)) fail('a symbolic link with a NUL in its target', inode);
-	return target;
+	const end = room.indexOf(0);
+	if (end === -1 || end >= size) return room.slice(0, size);
+	// As the kernel: what lies in a block or in inline data ends at a NUL, and e2fsck lets it be.
+	if (end === 0 || (!isInline && isFast(volume, inode))) {
+		fail('a symbolic link with a NUL in its target', inode);
+	}
+	return room.slice(0, end);
 }
 
 /** The bytes at whose start the target lies: as much as there is room for. */
