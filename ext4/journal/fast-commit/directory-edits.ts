@@ -1,6 +1,7 @@
 /** Names added to and taken from a directory, before they are written into its blocks. */
 import {foldName} from '../../directory/casefold.ts';
 import {lookup} from '../../directory/lookup.ts';
+import {forEachEntry} from '../../directory/read.ts';
 import {type Inode, inodeFlags} from '../../layout/inode.ts';
 import type {Volume} from '../../volume.ts';
 import type {NewEntry} from './entries.ts';
@@ -18,6 +19,8 @@ export class DirectoryEdits {
 	/** The directory as it was; undefined where it is new. */
 	readonly #base: Inode | undefined;
 	readonly #isCasefolded: boolean;
+	/** Inodes by the keys of their names, of a directory that has no index to find them by. */
+	#names: Map<string, number> | undefined;
 
 	constructor(volume: Volume, base: Inode | undefined, flags: number, newParent?: number) {
 		this.#volume = volume;
@@ -38,7 +41,20 @@ export class DirectoryEdits {
 		const added = this.added.get(key);
 		if (added !== undefined) return added.inode;
 		if (this.removed.has(key) || this.#base === undefined) return undefined;
-		return lookup(this.#volume, this.#base, name)?.inode;
+		const isIndexed = (this.#base.flags & inodeFlags.hashIndexed) !== 0 && !this.#isCasefolded;
+		if (isIndexed) return lookup(this.#volume, this.#base, name)?.inode;
+		// One pass for all names: a search from end to end for each could take minutes.
+		this.#names ??= this.#readNames(this.#base);
+		return this.#names.get(key);
+	}
+
+	#readNames(base: Inode): Map<string, number> {
+		const names = new Map<string, number>();
+		forEachEntry(this.#volume, base, 0, (bytes, start, length, inode) => {
+			names.set(this.keyOf(bytes.subarray(start, start + length)), inode);
+			return true;
+		});
+		return names;
 	}
 
 	/** Adds a name that is not there. */
