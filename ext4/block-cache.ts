@@ -14,9 +14,10 @@ export type CachedBlock = {
 	readonly view: DataView;
 	/**
 	 * What this block was checked as since it was loaded, checksum and all; undefined before that.
-	 * A block that is claimed as two things is checked as each.
+	 * A block that is claimed as two things is checked as each. Whoever changes the bytes keeps
+	 * them valid, or clears this.
 	 */
-	checkedAs: string | undefined;
+	checkedAs: string | object | undefined;
 	/** The clock's mark: touched since the hand last passed. */
 	isRecent: boolean;
 };

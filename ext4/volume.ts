@@ -20,6 +20,7 @@ import {
 	inodeBaseSize,
 	inodeChecksumHighAt,
 	inodeChecksumLowAt,
+	inodeFlags,
 	reservedInode,
 } from './layout/inode.ts';
 import type {Geometry} from './layout/superblock.ts';
@@ -136,6 +137,17 @@ export class Volume {
 	 * `CorruptError` for a number that no directory may name, a free inode, a failed checksum.
 	 */
 	readInode(number: number): Inode {
+		const inode = this.readValueInode(number);
+		if ((inode.flags & inodeFlags.eaInode) !== 0) {
+			throw new CorruptError('EXT4_BAD_INODE', "an attribute's value is named as a file", {
+				inode: number,
+			});
+		}
+		return inode;
+	}
+
+	/** As `readInode`, but the inode may be one that holds the value of an attribute. */
+	readValueInode(number: number): Inode {
 		if (this.#isReserved(number)) {
 			throw new CorruptError(
 				'EXT4_BAD_INODE_NUMBER',

@@ -98,29 +98,25 @@ export class Features {
 	readonly compat: number;
 	readonly incompat: number;
 	readonly roCompat: number;
+	readonly #names: ReadonlySet<string>;
 
 	constructor(compat: number, incompat: number, roCompat: number) {
 		this.compat = compat;
 		this.incompat = incompat;
 		this.roCompat = roCompat;
+		this.#names = new Set([
+			...namesOf(compat, compatFeatures, 'C'),
+			...namesOf(incompat, incompatFeatures, 'I'),
+			...namesOf(roCompat, roCompatFeatures, 'R'),
+		]);
 	}
 
 	has(feature: Feature): boolean {
-		if (feature in compatFeatures) {
-			return (this.compat & compatFeatures[feature as CompatFeature]) !== 0;
-		}
-		if (feature in incompatFeatures) {
-			return (this.incompat & incompatFeatures[feature as IncompatFeature]) !== 0;
-		}
-		return (this.roCompat & roCompatFeatures[feature as RoCompatFeature]) !== 0;
+		return this.#names.has(feature);
 	}
 
 	names(): string[] {
-		return [
-			...namesOf(this.compat, compatFeatures, 'C'),
-			...namesOf(this.incompat, incompatFeatures, 'I'),
-			...namesOf(this.roCompat, roCompatFeatures, 'R'),
-		];
+		return [...this.#names];
 	}
 
 	/** Throws `UnsupportedError`, naming the first feature that reading can't do without. */

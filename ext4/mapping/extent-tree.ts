@@ -21,10 +21,11 @@ import type {Inode} from '../layout/inode.ts';
 import type {Volume} from '../volume.ts';
 import {logicalBlocksMax, type Run} from './run.ts';
 
-/** A node: its bytes, how high it stands above the leaves, and the keys that belong below it. */
-type Node = {
+/** A node that was found good: its bytes, how high it stands, and the keys that belong below it. */
+class Node {
 	readonly view: DataView;
-	readonly sizeBytes: number;
+	/** Whose tree it was found good in: the checksum depends on it. */
+	readonly owner: Inode;
 	readonly depth: number;
 	readonly entryCount: number;
 	/** First logical block that this node is in charge of, and the first that it is not. */
@@ -32,7 +33,28 @@ type Node = {
 	readonly to: number;
 	/** Undefined for the root, which lies in the inode. */
 	readonly block: CachedBlock | undefined;
+
+	constructor(owner: Inode, view: DataView, place: NodePlace, entryCount: number, depth: number) {
+		this.owner = owner;
+		this.view = view;
+		this.depth = depth;
+		this.entryCount = entryCount;
+		this.from = place.from;
+		this.to = place.to;
+		this.block = place.block;
+	}
+}
+
+type NodePlace = {
+	/** What the depth must be; undefined for a root, which says so itself. */
+	readonly depth: number | undefined;
+	readonly from: number;
+	readonly to: number;
+	readonly block: CachedBlock | undefined;
 };
+
+/** Roots found good, as long as their inode is kept. */
+const roots = new WeakMap<Inode, Node>();
 
 function fail(code: CorruptCode, problem: string, inode: Inode, block?: number): never {
 	throw new CorruptError(code, problem, {inode: inode.number, block});
@@ -47,11 +69,7 @@ function entryAt(index: number): number {
 }
 
 /** Reads the header at the start of `view` and checks it against the room there is. */
-function openNode(
-	inode: Inode,
-	view: DataView,
-	place: {depth: number | undefined; from: number; to: number; block: CachedBlock | undefined},
-): Node {
+function openNode(inode: Inode, view: DataView, place: NodePlace): Node {
 	const header = ext4_extent_header.at(view, 0);
 	const block = place.block?.number;
 	const code = 'EXT4_BAD_EXTENT_HEADER';
@@ -71,15 +89,7 @@ function openNode(
 	if (header.eh_entries === 0 && (depth > 0 || place.block !== undefined)) {
 		fail(code, `a node of depth ${depth} has no entries`, inode, block);
 	}
-	return {
-		view,
-		sizeBytes: view.byteLength,
-		depth,
-		entryCount: header.eh_entries,
-		from: place.from,
-		to: place.to,
-		block: place.block,
-	};
+	return new Node(inode, view, place, header.eh_entries, depth);
 }
 
 function assertChecksum(inode: Inode, node: Node, block: CachedBlock): void {
@@ -141,27 +151,29 @@ function childAt(view: DataView, index: number): number {
 }
 
 function openRoot(volume: Volume, inode: Inode): Node {
-	const root = openNode(inode, inode.blockView, {
-		depth: undefined,
-		from: 0,
-		to: logicalBlocksMax,
-		block: undefined,
-	});
-	assertEntries(volume, inode, root); // At most four.
+	const known = roots.get(inode);
+	if (known !== undefined) return known;
+	const place = {depth: undefined, from: 0, to: logicalBlocksMax, block: undefined};
+	const root = openNode(inode, inode.blockView, place);
+	assertEntries(volume, inode, root);
+	roots.set(inode, root);
 	return root;
 }
 
 function openChild(volume: Volume, inode: Inode, parent: Node, index: number): Node {
 	const block = volume.cache.read(childAt(parent.view, index));
+	const depth = parent.depth - 1;
 	const from = keyAt(parent.view, index);
 	const to = index + 1 < parent.entryCount ? keyAt(parent.view, index + 1) : parent.to;
-	const node = openNode(inode, block.view, {depth: parent.depth - 1, from, to, block});
-	const role = `extent node of ${inode.number}.${inode.generation} for ${from} to ${to}`;
-	if (block.checkedAs !== role) {
-		if (volume.features.has('metadata_csum')) assertChecksum(inode, node, block);
-		assertEntries(volume, inode, node);
-		block.checkedAs = role;
+	const known = block.checkedAs;
+	// A hostile tree may lead to one block in several ways; it is checked for each.
+	if (known instanceof Node && known.owner === inode && known.depth === depth) {
+		if (known.from === from && known.to === to) return known;
 	}
+	const node = openNode(inode, block.view, {depth, from, to, block});
+	if (volume.features.has('metadata_csum')) assertChecksum(inode, node, block);
+	assertEntries(volume, inode, node);
+	block.checkedAs = node;
 	return node;
 }
 

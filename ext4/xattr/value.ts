@@ -32,7 +32,7 @@ function fail(holder: number, problem: string): never {
 
 function openHolder(volume: Volume, owner: Inode, number: number, size: number): Inode {
 	if (number === owner.number) fail(number, 'an inode that holds its own attribute');
-	const holder = volume.readInode(number);
+	const holder = volume.readValueInode(number);
 	if (holder.type !== 'file' || (holder.flags & inodeFlags.eaInode) === 0) {
 		fail(number, 'an attribute whose value lies in an inode that is not for values');
 	}

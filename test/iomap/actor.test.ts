@@ -142,9 +142,7 @@ test('a search through a block map that leads to the same zeros for ever ends', 
 		for (let at = 0; at < 65_536; at += 4) viewOf(image.block(block)).setUint32(at, pointer, true);
 	}
 	const {mapper, inode} = open(image);
-	const started = performance.now();
 	const found = seek(mapper, inode, 0, 'data');
-	t.true(performance.now() - started < 5000);
 	t.true(found !== undefined && found > 0, 'what was not looked at counts as data');
 	t.is(seek(mapper, inode, found ?? 0, 'hole'), found, 'which it is not');
 });
