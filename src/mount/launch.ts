@@ -34,7 +34,12 @@ export type Outcome =
 	| {readonly kind: 'ended'; readonly exitCode: number}
 	| {readonly kind: 'refused'};
 
-const nodeFlags = ['--max-old-space-size=96', '--disable-sigusr1'];
+/** Of the server's Node. The new space as small as it goes: docs/decisions/memory.md. */
+export const nodeFlags: readonly string[] = [
+	'--max-old-space-size=96',
+	'--max-semi-space-size=2',
+	'--disable-sigusr1',
+];
 
 /** Finds the helper and the server's entry beside the code that runs: sources, or what was built. */
 export function findPrograms(): Programs {

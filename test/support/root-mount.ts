@@ -7,6 +7,7 @@ import * as fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {nodeFlags} from '../../src/mount/launch.ts';
 import type {ServerConfig} from '../../src/mount/server-config.ts';
 import {defaultConfig} from './server-config.ts';
 
@@ -16,7 +17,7 @@ const script = `
 exec 3<>/dev/fuse 4<"$IMAGE" || exit 90
 mount -i -t fuse.ext4box -o "fd=3,rootmode=40000,user_id=$MOUNT_UID,group_id=$MOUNT_UID,nosuid,nodev,$OPTIONS" \\
 	"$IMAGE" "$DIRECTORY" || exit 91
-exec "$NODE" --disable-sigusr1 --max-old-space-size=96 "$SERVER" "$CONFIG"
+exec "$NODE" $NODE_FLAGS "$SERVER" "$CONFIG"
 `;
 
 /** Why a mounted test can't run here; undefined if it can. */
@@ -43,6 +44,7 @@ export class RootMount implements AsyncDisposable {
 			stdio: ['ignore', 'pipe', 'pipe'],
 			env: {
 				PATH: process.env['PATH'],
+				NODE_FLAGS: process.env['NODE_FLAGS'] ?? nodeFlags.join(' '),
 				IMAGE: image,
 				DIRECTORY: directory,
 				OPTIONS: options,
