@@ -169,15 +169,27 @@ export function listVolume(volume: Volume): Listing {
 	return {source: 'ext4box', entries: found.map(({entry}) => entry)};
 }
 
-/** Names of attributes in one order, so that two listings compare as text. */
-function normalized(entry: Entry): Entry {
+/**
+ * Names of attributes in one order, so that two listings compare as text; without those that the
+ * kernel's VFS hides, whatever the file system says: `user.` ones of what is neither file nor
+ * directory.
+ */
+function normalized(entry: Entry, isDebugfs: boolean): Entry {
 	if (entry.xattrs === undefined) return entry;
-	const sorted = Object.entries(entry.xattrs).sort(([a], [b]) => (a < b ? -1 : 1));
-	return {...entry, xattrs: Object.fromEntries(sorted)};
+	const hidesUser = !isDebugfs && entry.type !== 'file' && entry.type !== 'dir';
+	const shown = Object.entries(entry.xattrs)
+		.filter(([name]) => !hidesUser || !name.startsWith('user.'))
+		.sort(([a], [b]) => (a < b ? -1 : 1));
+	return {...entry, xattrs: Object.fromEntries(shown)};
 }
 
 function keyOf(entry: Entry): string {
 	return entry.path ?? `base64:${entry.pathB64}`;
+}
+
+function brief(text: string | undefined): string {
+	if (text === undefined || text.length <= 200) return String(text);
+	return `${text.slice(0, 200)} … (${text.length} characters)`;
 }
 
 /**
@@ -186,7 +198,9 @@ function keyOf(entry: Entry): string {
  */
 export function compareListings(found: Listing, reference: Listing): string[] {
 	const isDebugfs = reference.source === 'debugfs';
-	const expected = new Map(reference.entries.map(entry => [keyOf(entry), normalized(entry)]));
+	const expected = new Map(
+		reference.entries.map(entry => [keyOf(entry), normalized(entry, isDebugfs)]),
+	);
 	const differences: string[] = [];
 	for (const entry of found.entries) {
 		const key = keyOf(entry);
@@ -197,12 +211,12 @@ export function compareListings(found: Listing, reference: Listing): string[] {
 			continue;
 		}
 		// The reference leaves flags out of large trees, and of names that lsattr can't take.
-		const {flags, ...rest} = normalized(entry);
+		const {flags, ...rest} = normalized(entry, isDebugfs);
 		const comparable: {[name: string]: unknown} = {...rest};
 		if (wanted.flags !== undefined) comparable['flags'] = flags;
 		for (const name of new Set([...Object.keys(comparable), ...Object.keys(wanted)])) {
 			const [a, b] = [comparable[name], wanted[name as keyof Entry]].map(v => JSON.stringify(v));
-			if (a !== b) differences.push(`${key}: ${name} is ${a}, in the reference ${b}`);
+			if (a !== b) differences.push(`${key}: ${name} is ${brief(a)}, in the reference ${brief(b)}`);
 		}
 	}
 	for (const key of expected.keys()) differences.push(`${key}: missing`);
