@@ -34,6 +34,7 @@ export class Contents {
 				yield;
 			}
 		}
+		if (end === inode.sizeBytes) return;
 		// What follows the last data is a hole, or a file of nothing else.
 		try {
 			fs.ftruncateSync(descriptor, inode.sizeBytes);
