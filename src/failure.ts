@@ -22,12 +22,14 @@ export class FailureAbout extends Error {
 	}
 }
 
-/** Runs `action`; what it throws is about `subject`. */
+/** Runs `action`; what it throws is about `subject`, unless it is a `CliError`, which names its own. */
 export async function about<T>(subject: string, action: () => T | Promise<T>): Promise<T> {
 	try {
 		return await action();
 	} catch (error) {
-		if (error instanceof FailureAbout || error instanceof OutputClosed) throw error;
+		const isComplete =
+			error instanceof FailureAbout || error instanceof CliError || error instanceof OutputClosed;
+		if (isComplete) throw error;
 		throw new FailureAbout(subject, error);
 	}
 }

@@ -24,7 +24,10 @@ export class LeftOut {
 		const parts: string[] = [];
 		const {devices, setIdBits, hardLinks} = this;
 		if (devices > 0) parts.push(`${countOf(devices, 'device')} (root makes them with --owners)`);
-		if (setIdBits > 0) parts.push(`the set-id bits of ${countOf(setIdBits, 'file')} (as above)`);
+		if (setIdBits > 0)
+			parts.push(
+				`the set-id bits of ${countOf(setIdBits, 'file')} (root keeps them with --owners)`,
+			);
 		if (hardLinks > 0) parts.push(`${countOf(hardLinks, 'hard link')} (copies instead)`);
 		for (const [namespace, count] of this.xattrs) {
 			parts.push(`${countOf(count, 'extended attribute')} of "${namespace}"`);

@@ -31,11 +31,10 @@ export class Progress {
 		if (!this.#isShown || now - this.#last < intervalMs) return;
 		this.#last = now;
 		const seconds = (now - this.#start) / 1000;
-		const parts = [
-			countOf(done.items, 'item'),
-			sizeText(done.bytes),
-			`${sizeText(Math.round(done.bytes / seconds))}/s`,
-		];
+		const parts = [countOf(done.items, 'item')];
+		if (done.bytes > 0) {
+			parts.push(sizeText(done.bytes), `${sizeText(Math.round(done.bytes / seconds))}/s`);
+		}
 		const left = this.#secondsLeft(done, seconds);
 		if (left !== undefined) parts.push(`about ${durationText(left)} left`);
 		writeError(`\r\u001b[K${parts.join(', ')}`);

@@ -293,6 +293,39 @@ test('a partition that reaches beyond the disk is cut, one that starts there has
 	t.is(windowOf(device, {...partition, startBytes: 10000, sizeBytes: 512}), undefined);
 });
 
+test('whatever bytes change in a table, reading it ends, in windows that lie on the disk', t => {
+	let state = 20261121;
+	const random = (below: number) => {
+		// Any sequence does; this one is that of xorshift.
+		state ^= state << 13;
+		state ^= state >>> 17;
+		state ^= state << 5;
+		return (state >>> 0) % below;
+	};
+	const disks = [diskWithLogical(), gptDisk()];
+	const seen = new Map<string, number>();
+	for (let round = 0; round < 3000; round++) {
+		const disk = Uint8Array.from(disks[round % 2] ?? new Uint8Array());
+		// Where the tables lie: the first sectors, and those of the logical partitions.
+		const places = [446, 512, 1024, 200 * 512 + 446, 300 * 512 + 446, 600 * 512 + 446];
+		for (let change = 0; change <= random(6); change++) {
+			const at = (places[random(places.length)] ?? 0) + random(64);
+			disk[at] = random(256);
+		}
+		const device = new MemoryDevice(disk);
+		const table = readPartitionTable(device);
+		seen.set(table?.scheme ?? 'none', (seen.get(table?.scheme ?? 'none') ?? 0) + 1);
+		if (table === undefined || table.scheme === 'damaged') continue;
+		for (const partition of table.partitions) {
+			const window = windowOf(device, partition);
+			if (window !== undefined) t.true(window.startBytes + window.sizeBytes <= disk.length);
+		}
+	}
+	t.log([...seen].map(([scheme, count]) => `${scheme} ${count}`).join(', '));
+	t.true((seen.get('mbr') ?? 0) > 500);
+	t.true((seen.get('gpt') ?? 0) > 500);
+});
+
 function writeTemporary(t: ExecutionContext, disk: Uint8Array): string {
 	const directory = fs.mkdtempSync(join(tmpdir(), 'ext4box-partitions-'));
 	t.teardown(() => fs.rmSync(directory, {recursive: true}));
