@@ -20,6 +20,8 @@ type Recipe = {
 	readonly hasLog?: boolean;
 	/** What no tool does, done to the finished image. */
 	readonly finish?: (image: Uint8Array) => void;
+	/** How names are hashed, where that is not what mke2fs chooses. */
+	readonly hash?: 'legacy' | 'tea';
 	/** e2fsck -D: builds the hash trees that debugfs does not. */
 	readonly indexes?: boolean;
 	/** Mounted by the kernel, worked on, and copied while its journal is full. */
@@ -44,6 +46,7 @@ const recipes: readonly Recipe[] = [
 		sizeKiB: 4096,
 		mke2fs: ['-t', 'ext2', '-b', '1024', '-I', '128', '-N', '256'],
 		populate: ['basic', 'xattrs', 'sparse', 'names'],
+		hash: 'tea',
 		indexes: true,
 	},
 	{
@@ -74,6 +77,7 @@ const recipes: readonly Recipe[] = [
 		sizeKiB: 4096,
 		mke2fs: ['-t', 'ext4', '-O', '^has_journal,inline_data,ea_inode', '-b', '4096', '-N', '128'],
 		populate: ['basic', 'xattrs', 'inline', 'values', 'names'],
+		hash: 'legacy',
 		indexes: true,
 	},
 	{
@@ -384,6 +388,7 @@ function make(recipe: Recipe, folder: string): void {
 	// mke2fs takes the last -E only.
 	if (extended >= 0) fixed[5] = `${fixed[5]},${args.splice(extended, 2)[1]}`;
 	run('mke2fs', [...fixed, ...args, image]);
+	if (recipe.hash !== undefined) run('tune2fs', ['-E', `hash_alg=${recipe.hash}`, image]);
 	debugfs(
 		image,
 		folder,

@@ -46,7 +46,9 @@ type Line = {
 	readonly rss: number;
 };
 
+/** Of the processor, so that a busy machine makes no hang; of the clock, so that a wait is one. */
 export const hangMilliseconds = 10_000;
+const waitMilliseconds = 60_000;
 export const memoryBytesMax = 512 << 20;
 
 const workerPath = fileURLToPath(new URL('./worker.ts', import.meta.url));
@@ -112,6 +114,7 @@ function runProcess(
 	);
 	let current: number | undefined;
 	let since = performance.now();
+	let cpuBefore = 0;
 	let rest = '';
 	let stderr = '';
 	let killed: 'hang' | 'memory' | undefined;
@@ -123,8 +126,10 @@ function runProcess(
 		rest = lines.pop() ?? '';
 		for (const line of lines) {
 			since = performance.now();
-			if (line.startsWith('begin ')) current = Number(line.slice(6));
-			else {
+			if (line.startsWith('begin ')) {
+				current = Number(line.slice(6));
+				cpuBefore = processorMilliseconds(child.pid);
+			} else {
 				current = undefined;
 				take(summary, JSON.parse(line.slice(4)) as Line);
 				options.onImage?.(summary.images);
@@ -133,7 +138,8 @@ function runProcess(
 	});
 	const watch = setInterval(() => {
 		if (current === undefined) return;
-		if (performance.now() - since > hangMilliseconds) killed = 'hang';
+		const used = processorMilliseconds(child.pid) - cpuBefore;
+		if (used > hangMilliseconds || performance.now() - since > waitMilliseconds) killed = 'hang';
 		else if (residentBytes(child.pid) > memoryBytesMax) killed = 'memory';
 		if (killed !== undefined) child.kill('SIGKILL');
 	}, 250);
@@ -147,6 +153,19 @@ function runProcess(
 			resolve(seed);
 		});
 	});
+}
+
+/** What a process has used of the processor; the clock where the system does not say. */
+function processorMilliseconds(pid: number | undefined): number {
+	const path = `/proc/${pid}/stat`;
+	if (!existsSync(path)) return performance.now();
+	try {
+		const fields = readFileSync(path, 'utf8').split(') ')[1]?.split(' ') ?? [];
+		const ticks = Number(fields[11]) + Number(fields[12]); // utime, stime: a hundred a second.
+		return ticks * 10;
+	} catch {
+		return 0; // It has just ended.
+	}
 }
 
 /** 0 where the system does not say. */

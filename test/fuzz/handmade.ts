@@ -206,7 +206,9 @@ export function writeFastCommits(image: Uint8Array): void {
 		.entry(fastCommitTag.unlink, directory, small, 'link')
 		.entry(fastCommitTag.link, 2, medium, 'a-second-name')
 		.end(blockSize, sequence);
-	const records = Buffer.concat([one, two]);
+	const three = new RecordWriter();
+	changeMore(three, volume, small);
+	const records = Buffer.concat([one, two, three.end(blockSize, sequence)]);
 	for (let at = 0; at < records.length; at += blockSize) {
 		image.set(records.subarray(at, at + blockSize), placeOf(start + at / blockSize));
 	}
@@ -216,13 +218,42 @@ export function writeFastCommits(image: Uint8Array): void {
 	assertApplied(image);
 }
 
-/** A base whose fast commits were not taken would test nothing. */
-function assertApplied(image: Uint8Array): void {
-	const volume = Volume.open(new MemoryDevice(image.slice()));
+/** What only some bases have: attributes in a block, a tree of extents, an inline directory. */
+function changeMore(records: RecordWriter, volume: Volume, small: number): void {
+	const names = namesIn(volume, 2);
+	if (names.includes('xattr')) {
+		const parent = inodeAt(volume, 'xattr');
+		records.entry(fastCommitTag.unlink, parent, inodeAt(volume, 'xattr/mid'), 'mid');
+	}
+	if (names.includes('sparse')) {
+		const fc_ino = inodeAt(volume, 'sparse');
+		const grown = new Uint8Array(16);
+		const free = volume.geometry.blockCount - 30;
+		poke(ext4_fc_add_range, grown, 0, {fc_ino, ee_block: 1301, ee_len: 2, ee_start_lo: free});
+		const cut = new Uint8Array(12);
+		poke(ext4_fc_del_range, cut, 0, {fc_ino, fc_lblk: 7, fc_len: 600});
+		records.record(fastCommitTag.addRange, grown).record(fastCommitTag.deleteRange, cut);
+	}
+	if (names.includes('inline')) {
+		const parent = inodeAt(volume, 'inline/dir');
+		const gone = inodeAt(volume, 'inline/dir/entry-3');
+		records.entry(fastCommitTag.unlink, parent, gone, 'entry-3');
+		records.entry(fastCommitTag.link, parent, small, 'entry-9');
+	}
+}
+
+function namesIn(volume: Volume, directory: number): string[] {
 	const names: string[] = [];
-	forEachEntry(volume, volume.readInode(2), 0, (bytes, start, length) => {
+	forEachEntry(volume, volume.readInode(directory), 0, (bytes, start, length) => {
 		names.push(new TextDecoder().decode(bytes.subarray(start, start + length)));
 		return true;
 	});
+	return names;
+}
+
+/** A base whose fast commits were not taken would test nothing. */
+function assertApplied(image: Uint8Array): void {
+	const volume = Volume.open(new MemoryDevice(image.slice()));
+	const names = namesIn(volume, 2);
 	if (!names.includes('a-second-name')) throw new Error(`not replayed: ${names.join(' ')}`);
 }

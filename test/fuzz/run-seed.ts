@@ -20,6 +20,7 @@ export type SeedRun = {
 	readonly seed: number;
 	readonly base: string;
 	readonly story: readonly string[];
+	/** Of the processor. */
 	readonly milliseconds: number;
 	readonly result: WalkResult | undefined;
 	/** The stack of an error that no image may provoke. */
@@ -48,7 +49,7 @@ export class SeedRunner {
 
 	run(seed: number): SeedRun {
 		const {base, story} = this.#mutate(seed);
-		const started = performance.now();
+		const started = process.cpuUsage();
 		let result: WalkResult | undefined;
 		let crash: string | undefined;
 		try {
@@ -56,7 +57,8 @@ export class SeedRunner {
 		} catch (error) {
 			crash = error instanceof Error ? (error.stack ?? String(error)) : String(error);
 		}
-		const milliseconds = performance.now() - started;
+		const {user, system} = process.cpuUsage(started);
+		const milliseconds = (user + system) / 1000;
 		base.patch.undo();
 		return {seed, base: base.name, story, milliseconds, result, crash};
 	}

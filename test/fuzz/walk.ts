@@ -1,7 +1,8 @@
 /**
  * Does to an image all that a reader can do: opens it, walks every directory, looks every name up
- * again, reads every file, link and attribute, maps and searches. What goes wrong with one file
- * does not end the walk; the codes of all errors are counted.
+ * again, reads every file, link and attribute, maps and searches; then asks for some of it as the
+ * kernel would. What goes wrong with one file does not end the walk; the codes of all errors are
+ * counted.
  *
  * Hostile sizes are legal (a sparse file of 2^48 bytes), so what is read has a budget.
  */
@@ -22,6 +23,7 @@ import {
 } from '../../ext4/index.ts';
 import {nodeHashes} from '../../images/hashes.ts';
 import {Mapper, readRange, seek} from '../../iomap/index.ts';
+import {serveVolume} from './serve.ts';
 
 export type WalkResult = {
 	/** The superblock was believed. */
@@ -88,7 +90,8 @@ class Walk {
 		this.passedSuperblock = [...this.errors.keys()].every(code => !superblockCodes.has(code));
 	}
 
-	walk(volume: Volume): void {
+	/** Returns the inodes that directories name, readable or not. */
+	walk(volume: Volume): number[] {
 		const mapper = new Mapper(volume);
 		this.try(() => this.#assertStatistics(volume));
 		const todo = [2];
@@ -119,6 +122,7 @@ class Walk {
 			}
 			if (inode.type === 'file' || inode.type === 'directory') this.#map(mapper, inode);
 		}
+		return [...seen];
 	}
 
 	#assertStatistics(volume: Volume): void {
@@ -216,7 +220,10 @@ class Walk {
 export function walkImage(device: BlockDevice): WalkResult {
 	const walk = new Walk();
 	walk.open(device);
-	if (walk.volume !== undefined) walk.walk(walk.volume);
+	if (walk.volume !== undefined) {
+		const inodes = walk.walk(walk.volume);
+		serveVolume(walk.volume, inodes);
+	}
 	const {passedSuperblock, errors, inodesRead, entriesSeen, namesLost, bytesRead} = walk;
 	return {
 		passedSuperblock,
