@@ -79,9 +79,9 @@ class Walk {
 		}
 	}
 
-	open(device: BlockDevice): void {
+	open(device: BlockDevice, cacheBytes: number): void {
 		const open = (journal: 'replay' | 'ignore') =>
-			this.try(() => Volume.open(device, {hashes: nodeHashes, cacheBytes: 1 << 16, journal}));
+			this.try(() => Volume.open(device, {hashes: nodeHashes, cacheBytes, journal}));
 		this.volume = open('replay');
 		if (this.volume !== undefined) return;
 		// A journal that is damaged is no reason to look no further.
@@ -216,10 +216,13 @@ class Walk {
 	}
 }
 
-/** Throws only what no image may provoke. */
-export function walkImage(device: BlockDevice): WalkResult {
+/**
+ * Throws only what no image may provoke. A small cache forgets what it has checked, and has to check
+ * it again.
+ */
+export function walkImage(device: BlockDevice, cacheBytes = 1 << 16): WalkResult {
 	const walk = new Walk();
-	walk.open(device);
+	walk.open(device, cacheBytes);
 	if (walk.volume !== undefined) {
 		const inodes = walk.walk(walk.volume);
 		serveVolume(walk.volume, inodes);

@@ -5,6 +5,7 @@
  */
 import {spawnSync} from 'node:child_process';
 import {join} from 'node:path';
+import {setImmediate as breath} from 'node:timers/promises';
 import test, {type ExecutionContext} from 'ava';
 import {UnsupportedError, Volume} from '../../ext4/index.ts';
 import {nodeHashes} from '../../images/hashes.ts';
@@ -19,7 +20,7 @@ import {
 	whyNoFusermount3,
 	whyNoRoot,
 } from '../support/mounting.ts';
-import {testUnless} from '../support/skip.ts';
+import {serialTestUnless} from '../support/skip.ts';
 import {
 	findImages,
 	hashFile,
@@ -166,24 +167,35 @@ test.before(() => {
 	if (whyNoFuse() === null) buildTools();
 });
 
-if (whyNot !== undefined) testUnless(whyNot, 'the reference images', () => {});
+if (whyNot !== undefined) serialTestUnless(whyNot, 'the reference images', () => {});
 
 for (const image of images) {
-	testUnless(null, `${image.name} reads as its reference says (library)`, t => {
+	serialTestUnless(null, `${image.name} reads as its reference says (library)`, async t => {
+		await breath(); // What runs in one go can't report its progress.
 		t.timeout(300_000);
 		const before = hashFile(imagePath(image));
 		readThroughLibrary(t, image);
 		t.is(hashFile(imagePath(image)), before, 'the image was written to');
 	});
 	if (!isComplete && !mountedSelection.includes(image.name)) continue;
-	testUnless(whyNoRootMount, `${image.name} reads so through a mount, root with allow_other`, t => {
-		t.timeout(600_000);
-		readThroughMount(t, image, root);
-	});
-	testUnless(whyNoOrdinaryMount, `${image.name} reads so through an ordinary user's mount`, t => {
-		t.timeout(600_000);
-		readThroughMount(t, image, ordinaryUser);
-	});
+	serialTestUnless(
+		whyNoRootMount,
+		`${image.name} reads so through a mount, root with allow_other`,
+		async t => {
+			await breath();
+			t.timeout(600_000);
+			readThroughMount(t, image, root);
+		},
+	);
+	serialTestUnless(
+		whyNoOrdinaryMount,
+		`${image.name} reads so through an ordinary user's mount`,
+		async t => {
+			await breath();
+			t.timeout(600_000);
+			readThroughMount(t, image, ordinaryUser);
+		},
+	);
 }
 
 test.after(t => {

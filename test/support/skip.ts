@@ -12,3 +12,13 @@ export function testUnless(
 	if (why === undefined || why === null) test(title, implementation);
 	else test.skip(`${title} (skipped: ${why})`, implementation);
 }
+
+/** As `testUnless`, one after another. */
+export function serialTestUnless(
+	why: string | undefined | null,
+	title: string,
+	implementation: Implementation,
+): void {
+	if (why === undefined || why === null) test.serial(title, implementation);
+	else test.serial.skip(`${title} (skipped: ${why})`, implementation);
+}
