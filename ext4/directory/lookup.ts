@@ -185,6 +185,12 @@ function badLeaf(directory: Inode, leaf: string): never {
 	});
 }
 
+/**
+ * Blocks that one search from end to end looks at. Nobody fills so large a directory without an
+ * index; a block map that names one block over and over makes any size, and a lookup of hours.
+ */
+const searchedBlocksMax = 2 ** 18;
+
 function findLinear(
 	volume: Volume,
 	directory: Inode,
@@ -193,6 +199,13 @@ function findLinear(
 	blockCount: number,
 ): FoundEntry | undefined {
 	for (let logical = 0; logical < blockCount; ) {
+		if (logical >= searchedBlocksMax) {
+			throw new CorruptError(
+				'EXT4_BAD_DIRECTORY',
+				`a directory of ${blockCount} blocks, of which the first ${logical} do not hold the name`,
+				{inode: directory.number},
+			);
+		}
 		const run = directoryRun(volume, directory, logical);
 		const runEnd = Math.min(run.logical + run.length, blockCount);
 		if (run.kind === 'hole') {
