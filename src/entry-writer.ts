@@ -1,9 +1,10 @@
 /** The entries of a directory as READDIR and READDIRPLUS want them. */
-import {type EntryVisitor, forEachEntry} from '../ext4/directory/read.ts';
 import {
 	CorruptError,
 	DeviceError,
+	type EntryVisitor,
 	type FileType,
+	forEachEntry,
 	type Inode,
 	isExpectedError,
 	type Volume,

@@ -3,11 +3,17 @@
  * 2), nothing is ever opened, and reading changes nothing: so what a request needs, it brings, and
  * between requests nothing is kept here.
  */
-
-import {lookup} from '../ext4/directory/lookup.ts';
-import {CorruptError, type Inode, inodeFlags, statisticsOf, type Volume} from '../ext4/index.ts';
-import {readSymlink} from '../ext4/symlink.ts';
-import {getXattr, listXattrs} from '../ext4/xattr/read.ts';
+import {
+	CorruptError,
+	getXattr,
+	type Inode,
+	inodeFlags,
+	listXattrs,
+	lookup,
+	readSymlink,
+	statisticsOf,
+	type Volume,
+} from '../ext4/index.ts';
 import {Mapper, readRange, seek} from '../iomap/index.ts';
 import {
 	inodeOfNode,
@@ -23,7 +29,6 @@ import {
 import {EntryWriter} from './entry-writer.ts';
 import {errno} from './errno.ts';
 import type {Handlers} from './fuse/connection.ts';
-import type {Agreement, InitOffer} from './fuse/init.ts';
 import {
 	attrOut,
 	entryOut,
@@ -240,8 +245,6 @@ export class FileSystem implements Handlers {
 		const answer = answerIoctl(this.#volume, this.#inode(request), command);
 		return answer === undefined ? -errno.ENOTTY : putIoctl(reply, answer, 0);
 	}
-
-	negotiated(_agreement: Agreement, _offer: InitOffer): void {}
 
 	/** A status tells what is in the image: only who mounted it may hear that, and root. */
 	#answerStatus(request: Request, reply: Reply): number {

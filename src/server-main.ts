@@ -7,7 +7,7 @@
 import {closeSync, writeSync} from 'node:fs';
 import {Volume} from '../ext4/index.ts';
 import {nodeHashes} from '../images/hashes.ts';
-import {openImageOn, RawDevice} from '../images/index.ts';
+import {openImageOn, printable, RawDevice} from '../images/index.ts';
 import {CountingDevice} from './counting-device.ts';
 import {errnoOf} from './errno.ts';
 import {describeFailure} from './failure.ts';
@@ -41,7 +41,10 @@ function openVolume(config: ServerConfig): {volume: Volume; device: CountingDevi
 }
 
 function serve(config: ServerConfig, volume: Volume, device: CountingDevice): void {
-	const say = (line: string) => writeError(`ext4box: ${config.imageName}: ${line}\n`);
+	const say = (text: string) => {
+		const lines = text.split('\n').map(printable);
+		writeError(`ext4box: ${printable(config.imageName)}: ${lines.join('\n')}\n`);
+	};
 	const faults = new Faults(say, Date.now);
 	const fileSystem = new FileSystem(volume, {
 		config,
@@ -69,6 +72,12 @@ function serve(config: ServerConfig, volume: Volume, device: CountingDevice): vo
 	device.close();
 }
 
+/** What went wrong; with its stack, where that is a fault of this program. */
+function oneLine(error: unknown): string {
+	const fault = error instanceof Error ? (error.stack ?? error.message) : String(error);
+	return printable((describeFailure(error) ?? fault).replaceAll(/\n\s*/g, ' '));
+}
+
 function main(): void {
 	let config: ServerConfig;
 	let opened: ReturnType<typeof openVolume>;
@@ -76,8 +85,7 @@ function main(): void {
 		config = parseServerConfig(process.argv[2] ?? '');
 		opened = openVolume(config);
 	} catch (error) {
-		const described = describeFailure(error) ?? String(error);
-		writeError(`${described.replaceAll('\n', ' ')}\n`);
+		writeError(`${oneLine(error)}\n`);
 		process.exitCode = 1;
 		return;
 	}

@@ -10,23 +10,13 @@ import {FileSystem, initFlags, transferBytesMax} from '../../../src/filesystem.t
 import {Connection} from '../../../src/fuse/connection.ts';
 import {inHeader, outHeader} from '../../../src/fuse/layout.ts';
 import {operations} from '../../../src/fuse/operations.ts';
+import {Random} from '../../fuzz/random.ts';
 import {FakeKernel} from '../../support/fake-kernel.ts';
 import {makeImage} from '../../support/made-image.ts';
 import {defaultConfig} from '../../support/server-config.ts';
 
 const seed = 20_261_121;
 const rounds = 30_000;
-
-/** Mulberry32: small, and the same everywhere. */
-function randomFrom(start: number): (below: number) => number {
-	let state = start;
-	return below => {
-		state = (state + 0x6d2b79f5) | 0;
-		let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-		mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-		return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-	};
-}
 
 const names = [
 	'hello',
@@ -40,28 +30,31 @@ const names = [
 	'x',
 ] as const;
 
-function goodRequest(kernel: FakeKernel, random: (below: number) => number): Uint8Array {
-	const row = operations[random(operations.length)];
+function goodRequest(kernel: FakeKernel, random: Random): Uint8Array {
+	const row = operations[random.below(operations.length)];
 	if (row === undefined) throw new RangeError('no such row');
-	const name = names[random(names.length)] ?? 'x';
+	const name = names[random.below(names.length)] ?? 'x';
 	const count = 'names' in row ? row.names : 0;
-	const fields = 'limitAt' in row ? {size: random(2 ** 21)} : {};
+	const fields = 'limitAt' in row ? {size: random.below(2 ** 21)} : {};
 	return kernel.build(row.name, {
-		nodeId: random(400),
+		nodeId: random.below(400),
 		names: Array.from({length: count}, () => name),
 		fields: 'request' in row && 'size' in row.request.at ? fields : {},
-		data: 'hasData' in row ? new Uint8Array(random(64)) : new Uint8Array(0),
+		data: 'hasData' in row ? new Uint8Array(random.below(64)) : new Uint8Array(0),
 	});
 }
 
-function mutate(bytes: Uint8Array, random: (below: number) => number): Uint8Array {
-	const changed = bytes.slice(0, random(4) === 0 ? random(bytes.length + 1) : bytes.length);
-	for (let count = random(4); count > 0 && changed.length > 0; count--) {
+function mutate(bytes: Uint8Array, random: Random): Uint8Array {
+	const changed = bytes.slice(
+		0,
+		random.below(4) === 0 ? random.below(bytes.length + 1) : bytes.length,
+	);
+	for (let count = random.below(4); count > 0 && changed.length > 0; count--) {
 		// `unique` is left alone, by which the answer is known again.
-		const at = random(changed.length);
-		if (at < 8 || at >= 16) changed[at] = random(256);
+		const at = random.below(changed.length);
+		if (at < 8 || at >= 16) changed[at] = random.below(256);
 	}
-	const isLengthTrue = random(8) !== 0;
+	const isLengthTrue = random.below(8) !== 0;
 	if (isLengthTrue && changed.length >= 4) {
 		new DataView(changed.buffer).setUint32(inHeader.at.len, changed.length, true);
 	}
@@ -89,7 +82,7 @@ test(`${rounds} hostile requests (seed ${seed}) are answered or dropped, each at
 	};
 	kernel.connection = new Connection(kernel, fileSystem, wishes, {failed, malformed: () => {}});
 	kernel.initialise();
-	const random = randomFrom(seed);
+	const random = new Random(seed);
 	let answered = 0;
 	let succeeded = 0;
 	for (let round = 0; round < rounds; round++) {
