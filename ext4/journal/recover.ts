@@ -5,7 +5,10 @@ import type {Volume} from '../volume.ts';
 import type {JournalFile} from './log.ts';
 import {type RecoveryResult, replayJournal} from './recovery.ts';
 
-/** The journal's inode as a list of blocks. Throws `CorruptError` where it is no regular file. */
+/**
+ * The journal's inode as a list of blocks. Throws `CorruptError` where it is no regular file, or
+ * longer than the file system.
+ */
 export function journalFileOf(volume: Volume): JournalFile {
 	const {blockSize, blockCount} = volume.geometry;
 	const inode = volume.readReservedInode(volume.superblock.journalInode);
@@ -14,11 +17,20 @@ export function journalFileOf(volume: Volume): JournalFile {
 			inode: inode.number,
 		});
 	}
+	const lengthBlocks = Math.floor(inode.sizeBytes / blockSize);
+	// A journal has no holes.
+	if (lengthBlocks > blockCount) {
+		throw new CorruptError(
+			'EXT4_BAD_JOURNAL',
+			`a journal of ${lengthBlocks} blocks in a file system of ${blockCount}`,
+			{inode: inode.number},
+		);
+	}
 	return {
 		device: volume.device,
 		blockSize,
 		blockCount,
-		lengthBlocks: Math.floor(inode.sizeBytes / blockSize),
+		lengthBlocks,
 		journalBlocks: logical => {
 			const run = mapAt(volume, inode, logical);
 			return run.kind === 'hole' ? undefined : run.physical + logical - run.logical;

@@ -54,6 +54,9 @@ function badRevoke(record: LogRecord): CorruptError {
 	);
 }
 
+/** Revoke records looked at in one replay; some seconds' work. */
+const revokesMax = 2 ** 24;
+
 /**
  * The last transaction that revoked a block, for each block that the log has a copy of; others are
  * left out, so that the map is no longer than the log. Undefined, with the damage, where a revoke
@@ -71,10 +74,18 @@ function gatherRevokes(
 	for (const record of records) {
 		if (record.kind === 'descriptor') for (const tag of record.tags) logged.add(tag.block);
 	}
+	let count = 0;
 	for (const record of revokeRecords) {
 		const bytes = readJournalBlock(file, record.at);
 		const blocks = decodeRevokes(new DataView(bytes.buffer), journal.features);
 		if (blocks === undefined) return badRevoke(record);
+		count += blocks.length;
+		if (count > revokesMax) {
+			throw new CorruptError(
+				'EXT4_BAD_JOURNAL',
+				`a journal that revokes more than ${revokesMax} blocks`,
+			);
+		}
 		for (const block of blocks) {
 			if (!logged.has(block)) continue;
 			const earlier = revokes.get(block);

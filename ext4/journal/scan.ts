@@ -84,6 +84,13 @@ function badChecksum(sequence: number, at: number, what: string): CorruptError {
 
 const transactionSumSeed = 0xffff_ffff;
 
+/**
+ * Blocks of which one log may tell, revoke blocks counted in: twice as many as the largest
+ * journal that mke2fs makes unasked. They are kept in memory, and a journal's inode may lead to
+ * the same blocks any number of times.
+ */
+const recordsMax = 2 ** 19;
+
 class Scanner {
 	readonly #file: JournalFile;
 	readonly #journal: JournalSuperblock;
@@ -95,6 +102,7 @@ class Scanner {
 	#records: LogRecord[] = [];
 	/** How many of the records belong to whole transactions. */
 	#wholeRecords = 0;
+	#recordCount = 0;
 	#lastCommitSeconds = 0;
 	/** The CRC-32 of the transaction so far, under the feature `checksum`. */
 	#transactionSum = transactionSumSeed;
@@ -141,6 +149,7 @@ class Scanner {
 				this.#takeDescriptor(at, bytes);
 				return undefined;
 			case journalBlockType.revoke:
+				this.#count(1);
 				this.#suspectTailed(at, bytes, 'a revoke block');
 				this.#records.push({kind: 'revoke', sequence: this.#sequence, at});
 				return undefined;
@@ -149,6 +158,15 @@ class Scanner {
 			default:
 				return 'no-record';
 		}
+	}
+
+	#count(records: number): void {
+		this.#recordCount += records;
+		if (this.#recordCount <= recordsMax) return;
+		throw new CorruptError(
+			'EXT4_BAD_JOURNAL',
+			`a journal that tells of more than ${recordsMax} blocks`,
+		);
 	}
 
 	#advance(count: number): void {
@@ -160,6 +178,7 @@ class Scanner {
 		const {features} = this.#journal;
 		this.#suspectTailed(at, bytes, 'a descriptor block');
 		const tags = decodeTags(new DataView(bytes.buffer), features);
+		this.#count(tags.length);
 		if (features.hasTransactionChecksum && this.#torn === undefined) {
 			this.#transactionSum = crc32HighFirstOf(this.#transactionSum, bytes);
 			for (let index = 0; index < tags.length; index++) {
@@ -230,8 +249,8 @@ class Scanner {
 
 /**
  * Finds the whole transactions of a journal that is not empty. Damage that a checksum shows is
- * returned, not thrown. Throws `CorruptError` where the journal's file has no such block, and
- * `DeviceError`.
+ * returned, not thrown. Throws `CorruptError` where the journal's file has no such block or the log
+ * is too long to be kept in memory, and `DeviceError`.
  */
 export function scanLog(file: JournalFile, journal: JournalSuperblock): LogScan {
 	return new Scanner(file, journal).scan();

@@ -3,7 +3,7 @@
  * with a checksum over all that it commits. Nothing is applied here.
  */
 import {crc32cOf} from '../../checksum.ts';
-import {UnsupportedError} from '../../errors.ts';
+import {CorruptError, UnsupportedError} from '../../errors.ts';
 import {nameLengthMax} from '../../layout/directory.ts';
 import {initializedLengthMax} from '../../layout/extent.ts';
 import {
@@ -138,6 +138,9 @@ function decodeEntry(kind: 'create' | 'link' | 'unlink', tlv: Tlv): FastCommitOp
 	return {kind, parent: raw.fc_parent_ino, inode: raw.fc_ino, name};
 }
 
+/** Several times what fits into the largest area for fast commits that the kernel uses. */
+const operationsMax = 2 ** 18;
+
 class Scanner {
 	readonly #sequence: number;
 	#sum = 0;
@@ -175,6 +178,12 @@ class Scanner {
 		this.#sum = crc32cOf(this.#sum, block.subarray(tlv.at, end));
 		const operation = decode(tlv);
 		if (operation !== undefined) this.#operations.push(operation);
+		if (this.#operations.length > operationsMax) {
+			throw new CorruptError(
+				'EXT4_BAD_JOURNAL',
+				`fast commits of more than ${operationsMax} changes`,
+			);
+		}
 		return true;
 	}
 
