@@ -85,6 +85,9 @@ export function initFlags(config: ServerConfig): readonly InitFlag[] {
 	return isChecked && config.acl ? [...flags, 'POSIX_ACL'] : flags;
 }
 
+/** In bytes; the birth time lies behind. */
+const inodeSizeWithoutBirth = 128;
+
 const dot = Uint8Array.of(0x2e);
 const dotDot = Uint8Array.of(0x2e, 0x2e);
 
@@ -155,6 +158,9 @@ export class FileSystem implements Handlers {
 	}
 
 	statx(request: Request, reply: Reply): number {
+		// Where no inode has room for a birth time, the kernel is better off asking GETATTR, whose
+		// answers it remembers whole.
+		if (this.#volume.geometry.inodeSize <= inodeSizeWithoutBirth) return -errno.ENOSYS;
 		const {view} = reply;
 		writeU64(view, payloadAt + statxOut.at.attr_valid, validSeconds);
 		writeStatx(view, payloadAt + statxOut.at.stat, this.#inode(request), this.#shown);

@@ -24,9 +24,9 @@ test.before(() => {
 
 test.after.always(() => removeImage());
 
-function mount(overrides: Partial<ServerConfig> = {}): FakeKernel {
+function mount(overrides: Partial<ServerConfig> = {}, image = imagePath): FakeKernel {
 	const config = {...defaultConfig, ...overrides};
-	const volume = Volume.open(openImage(imagePath).device);
+	const volume = Volume.open(openImage(image).device);
 	const fileSystem = new FileSystem(volume, {
 		config,
 		status: () => new TextEncoder().encode('{"is":"status"}'),
@@ -143,6 +143,14 @@ test('STATX brings the birth time and the flags', t => {
 	t.true(Math.abs(birth - Date.now() / 1000) < 600);
 });
 
+test('STATX is refused for good where inodes have no room for a birth time', t => {
+	const small = makeImage(['-I', '128', '-O', '^metadata_csum']);
+	t.teardown(small.remove);
+	const kernel = mount({}, small.path);
+	t.is(kernel.ask('STATX').error, errno.ENOSYS);
+	t.is(kernel.ask('GETATTR').error, 0);
+});
+
 test('links are read, short and long, and nothing else is a link', t => {
 	const kernel = mount();
 	const target = (name: string) =>
@@ -184,7 +192,10 @@ test('a file is read from anywhere, and ends where it ends', t => {
 test('a directory is not read as a file', t => {
 	const kernel = mount();
 	t.is(kernel.ask('READ', {nodeId: 1, fields: {size: 10}}).error, errno.EISDIR);
-	t.is(kernel.ask('READ', {nodeId: nodeOf(kernel, 'pipe'), fields: {size: 10}}).error, errno.EINVAL);
+	t.is(
+		kernel.ask('READ', {nodeId: nodeOf(kernel, 'pipe'), fields: {size: 10}}).error,
+		errno.EINVAL,
+	);
 });
 
 test('data and holes are found', t => {
