@@ -30,11 +30,11 @@ export class ImageError extends Error {
 
 /**
  * Text from an image, fit for one line of a message: control characters, which could rewrite a
- * terminal, come out as \xNN.
+ * terminal, come out as \xNN, and those that turn the direction of writing as \uNNNN.
  */
 export function printable(text: string): string {
 	return text.replace(
-		/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+		/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
 		character => {
 			const code = character.charCodeAt(0);
 			return code < 0x100

@@ -60,15 +60,26 @@ export function printLine(text = ''): void {
 	print(`${text}\n`);
 }
 
+// What JSON lets stand in its strings and a terminal would act on; see `unsafe`.
+const unsafeInJson = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/** `value` as JSON that can be shown on any terminal. */
+export function toJsonText(value: unknown, indent?: string): string {
+	return JSON.stringify(value, undefined, indent).replace(
+		unsafeInJson,
+		character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+	);
+}
+
 export function printJson(value: unknown): void {
-	printLine(JSON.stringify(value, undefined, '\t'));
+	printLine(toJsonText(value, '\t'));
 }
 
 /** An array, an element a line, without holding it whole. */
 export function printJsonList(values: Iterable<unknown>): void {
 	let separator = '[\n';
 	for (const value of values) {
-		print(`${separator}${JSON.stringify(value)}`);
+		print(`${separator}${toJsonText(value)}`);
 		separator = ',\n';
 	}
 	print(separator === '[\n' ? '[]\n' : '\n]\n');
@@ -94,8 +105,7 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
 }
 
 // Control characters of both kinds, line separators, and what turns the direction of writing.
-const unsafe =
-	/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/;
+const unsafe = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
 const needsQuotes = /[\s!"#$&()*;<=>?[\\\]^`{|}~]/;
 const shortEscapes: {readonly [code: number]: string} = {
 	7: '\\a',

@@ -65,7 +65,7 @@ function serve(config: ServerConfig, volume: Volume, device: CountingDevice): vo
 				return errnoOf(error);
 			},
 			malformed: problem => faults.recordMalformed(problem),
-			trace: config.debug ? line => writeError(`${line}\n`) : undefined,
+			trace: config.debug ? line => writeError(`${printable(line)}\n`) : undefined,
 		},
 	);
 	connection.serve();

@@ -3,6 +3,7 @@ import * as v8 from 'node:v8';
 import type {Volume} from '../ext4/index.ts';
 import type {CountingDevice} from './counting-device.ts';
 import type {Faults} from './faults.ts';
+import {uuidText} from './format.ts';
 import type {Connection} from './fuse/connection.ts';
 import type {ServerConfig} from './mount/server-config.ts';
 import type {Status} from './status.ts';
@@ -17,11 +18,6 @@ export type StatusSource = {
 
 const microseconds = 1e6;
 const kibibyte = 1024;
-
-function formatUuid(bytes: Uint8Array): string {
-	const hex = Buffer.from(bytes).toString('hex');
-	return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-}
 
 export function collectStatus(source: StatusSource): Status {
 	const {config, volume, device, connection, faults} = source;
@@ -53,7 +49,7 @@ export function collectStatus(source: StatusSource): Status {
 		blockCache: {...cache.counts},
 		volume: {
 			label: Buffer.from(superblock.label).toString('utf8'),
-			uuid: formatUuid(superblock.uuid),
+			uuid: uuidText(superblock.uuid),
 			blockSize: superblock.geometry.blockSize,
 			blockCount: superblock.geometry.blockCount,
 			features: superblock.features.names(),

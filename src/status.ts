@@ -50,7 +50,7 @@ export type Status = {
 
 const encoder = new TextEncoder();
 
-/** The status as JSON of at most `statusBytesMax` bytes; the oldest faults go first, then flags. */
+/** The status as JSON of at most `statusBytesMax` bytes; the oldest faults go first. Throws `RangeError`. */
 export function encodeStatus(status: Status): Uint8Array {
 	let current = status;
 	for (;;) {

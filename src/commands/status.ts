@@ -1,4 +1,5 @@
 import {parseArgs} from 'node:util';
+import {printable} from '../../images/index.ts';
 import {CliError, UsageError} from '../cli-error.ts';
 import {askStatus, type StatusAnswer} from '../mount/ask-status.ts';
 import {isExt4box, type Mount, mountAt, readMounts, resolveMountpoint} from '../mount/mounts.ts';
@@ -79,7 +80,10 @@ async function showAll(isJson: boolean): Promise<number> {
 		printLine('ext4box has nothing mounted here');
 		return 0;
 	}
-	const rows = pairs.map(({mount, answer}) => [mount.path, mount.source, sentenceOf(answer)]);
+	// Paths and names of images are what other users made them.
+	const rows = pairs.map(({mount, answer}) =>
+		[mount.path, mount.source, sentenceOf(answer)].map(printable),
+	);
 	print(formatTable([['MOUNT', 'IMAGE', 'STATE'], ...rows], ['left', 'left', 'left']));
 	return 0;
 }
@@ -129,7 +133,8 @@ function countsOf(counts: {readonly [name: string]: number}): string {
 	return sorted.map(([name, count]) => `${name} ${count}`).join(', ') || 'none';
 }
 
-function describe(mount: Mount, status: Status): string {
+/** A mount's status for people, in lines that no label can break out of. */
+export function describe(mount: Mount, status: Status): string {
 	const {volume, protocol, cpuSeconds, memoryBytes, deviceReads, blockCache} = status;
 	const label = volume.label === '' ? 'no label' : `label ${JSON.stringify(volume.label)}`;
 	const replayed = volume.replayed === 0 ? '' : `, ${volume.replayed} transactions replayed`;
@@ -156,8 +161,9 @@ function describe(mount: Mount, status: Status): string {
 			`${time} ${code}: ${message}`,
 		]),
 	];
-	return `${mount.path}\n${formatTable(
-		rows.map(([name, value]) => [`  ${name}`, value]),
+	// Labels and messages hold what is in the image.
+	return `${printable(mount.path)}\n${formatTable(
+		rows.map(([name, value]) => [`  ${name}`, printable(value)]),
 		['left', 'left'],
 	)}`;
 }

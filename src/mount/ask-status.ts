@@ -20,8 +20,26 @@ const probePath = fileURLToPath(
 	new URL(`../status-probe${extname(import.meta.url)}`, import.meta.url),
 );
 
-function answerOf(code: number | null, output: string, complaint: string): StatusAnswer {
-	if (code === 0) return {kind: 'answered', status: JSON.parse(output) as Status};
+/** Who answers may be of another version, or another user's program that only bears our name. */
+function parseAnswer(output: string): StatusAnswer {
+	const notUnderstood = {kind: 'failed', reason: 'its answer is not understood'} as const;
+	let status: Partial<Status> | null;
+	try {
+		status = JSON.parse(output) as Partial<Status> | null;
+	} catch (error) {
+		if (!(error instanceof SyntaxError)) throw error;
+		return notUnderstood;
+	}
+	const isOurs =
+		status?.ext4box === 1 &&
+		typeof status.uptimeSeconds === 'number' &&
+		typeof status.faultCount === 'number';
+	return isOurs ? {kind: 'answered', status: status as Status} : notUnderstood;
+}
+
+/** What the probe's exit status and what it printed mean. */
+export function answerOf(code: number | null, output: string, complaint: string): StatusAnswer {
+	if (code === 0) return parseAnswer(output);
 	switch (complaint) {
 		case 'ENOTCONN':
 		case 'ECONNABORTED':
@@ -41,11 +59,12 @@ export function askStatus(path: string, timeoutMs = 3000): Promise<StatusAnswer>
 	const child = spawn(process.execPath, [probePath, path], {stdio: ['ignore', 'pipe', 'pipe']});
 	let output = '';
 	let complaint = '';
-	child.stdout.on('data', chunk => {
-		output += String(chunk);
+	// A character may lie across two chunks.
+	child.stdout.setEncoding('utf8').on('data', chunk => {
+		output += chunk;
 	});
-	child.stderr.on('data', chunk => {
-		complaint += String(chunk);
+	child.stderr.setEncoding('utf8').on('data', chunk => {
+		complaint += chunk;
 	});
 	return new Promise((resolve, reject) => {
 		const timer = setTimeout(() => {

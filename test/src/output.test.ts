@@ -1,6 +1,6 @@
 import {spawnSync} from 'node:child_process';
 import test from 'ava';
-import {formatTable, jsonBytes, quoteName} from '../../src/output.ts';
+import {formatTable, jsonBytes, quoteName, toJsonText} from '../../src/output.ts';
 
 const quoted: readonly (readonly [string | Uint8Array, string])[] = [
 	['plain', 'plain'],
@@ -49,4 +49,12 @@ test('a table is as wide as its widest cells', t => {
 		['long', '22', ''],
 	];
 	t.is(formatTable(rows, ['left', 'right', 'left']), 'a      1  x\nlong  22\n');
+});
+
+test('JSON holds nothing that a terminal would act on, and reads back as it was', t => {
+	const value = {name: '\u001b[2J\u009b2J\u007f\u202egpj.exe\ufeff größe 🎈'};
+	const text = toJsonText(value, '\t');
+	t.notRegex(text, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\ufeff]/);
+	t.true(text.includes('größe 🎈'));
+	t.deepEqual(JSON.parse(text), value);
 });

@@ -1,4 +1,5 @@
 import test from 'ava';
+import {describe} from '../../src/commands/status.ts';
 import {encodeStatus, type Status, statusBytesMax, statusIoctl} from '../../src/status.ts';
 
 const status: Status = {
@@ -46,4 +47,25 @@ test('a status that is too long loses its oldest faults', t => {
 
 test('a status that can not be made to fit is an error, not a torn text', t => {
 	t.throws(() => encodeStatus({...status, image: 'x'.repeat(20_000)}), {instanceOf: RangeError});
+});
+
+test('a label, a message or a path does not reach the terminal as it is', t => {
+	const evil = '\u009b2J\u001b[2J\nx\u202e';
+	const fault = {time: '', code: 'X', message: evil, operation: 'READ', inode: 1};
+	const shown = {...status, volume: {...status.volume, label: evil}, lastFaults: [fault]};
+	const mount = {
+		id: 1,
+		device: '0:1',
+		path: `/${evil}`,
+		type: 'fuse.ext4box',
+		source: evil,
+		options: [],
+		uid: 0,
+	};
+	const text = describe(mount, shown);
+	t.notRegex(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+	t.is(
+		text.split('\n').length,
+		describe({...mount, path: '/', source: ''}, shown).split('\n').length,
+	);
 });
