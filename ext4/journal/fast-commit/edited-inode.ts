@@ -9,9 +9,10 @@ import {
 	inodeChecksumLowAt,
 	inodeFlags,
 } from '../../layout/inode.ts';
+import type {Run} from '../../mapping/run.ts';
 import type {Volume} from '../../volume.ts';
 import type {DirectoryEdits} from './directory-edits.ts';
-import {type MappedRun, readMappingBlocks, readRuns} from './runs.ts';
+import {applyChanges, type MappedRun, readMappingBlocks, readRuns} from './runs.ts';
 
 const fields = ext4_inode.fields;
 const typeMask = 0xf000;
@@ -29,6 +30,13 @@ function hasMapping(inode: Inode): boolean {
 	return inode.type === 'file' || inode.type === 'directory';
 }
 
+/** Blocks that a mapping led to, and those that it lay in itself. */
+export type FormerMapping = {
+	readonly runs: readonly MappedRun[];
+	readonly nodes: readonly number[];
+};
+
+/** A time as an inode stores it. */
 export type StoredTime = {readonly seconds: number; readonly extra: number};
 
 function isLater(a: StoredTime, b: StoredTime): boolean {
@@ -48,9 +56,10 @@ export class EditedInode {
 	/** What changes in its entries; only for a directory, from its first change on. */
 	directory: DirectoryEdits | undefined;
 	readonly #volume: Volume;
-	#runs: MappedRun[] | undefined;
-	/** The blocks that the mapping took before it was changed; undefined while it was not. */
-	#former: {readonly runs: readonly MappedRun[]; readonly nodes: readonly number[]} | undefined;
+	#runs: readonly MappedRun[] | undefined;
+	/** Changes of the mapping that `#runs` does not have yet. */
+	#changes: Run[] = [];
+	#former: FormerMapping | undefined;
 
 	/** Throws `CorruptError` for an inode in use that can't be read, `DeviceError`. */
 	constructor(volume: Volume, number: number, isUsed: boolean) {
@@ -127,23 +136,35 @@ export class EditedInode {
 		return low + (hasHigh ? this.view.getUint16(fields.l_i_file_acl_high.at, true) * 2 ** 32 : 0);
 	}
 
-	/** The mapping; not to be changed, see `changeRuns`. */
+	/** The mapping, ascending, with all changes made. */
 	get runs(): readonly MappedRun[] {
+		if (this.#changes.length > 0) {
+			this.#runs = applyChanges(this.#openRuns(), this.#changes);
+			this.#changes = [];
+		}
 		return this.#openRuns();
 	}
 
-	/** Blocks of the mapping before its first change, data and nodes; undefined while unchanged. */
-	get former():
-		| {readonly runs: readonly MappedRun[]; readonly nodes: readonly number[]}
-		| undefined {
+	/** What the mapping took before it was changed, data and nodes; undefined while it was not. */
+	get former(): FormerMapping | undefined {
 		return this.#former;
 	}
 
-	/** The mapping, to be changed. */
-	changeRuns(): MappedRun[] {
-		const runs = this.#openRuns();
-		this.#former ??= {runs: [...runs], nodes: this.mappingBlocks()};
-		return runs;
+	/** Notes that the mapping is not what it was; every change does. */
+	markMappingChanged(): void {
+		this.#former ??= {runs: this.#openRuns(), nodes: this.mappingBlocks()};
+	}
+
+	/** Maps blocks anew, or, by a hole, to nothing. */
+	changeMapping(change: Run): void {
+		this.markMappingChanged();
+		this.#changes.push(change);
+	}
+
+	clearMapping(): void {
+		this.markMappingChanged();
+		this.#changes = [];
+		this.#runs = [];
 	}
 
 	/** Where the mapping itself lay before any change. */
@@ -191,7 +212,7 @@ export class EditedInode {
 	/** Makes it an inode that is not in use. `deletionTime` must not be 0. */
 	clear(deletionTime: number): void {
 		const {generation} = this;
-		this.changeRuns().length = 0;
+		this.clearMapping();
 		this.directory = undefined;
 		this.bytes.fill(0);
 		this.view.setUint32(fields.i_generation.at, generation, true);
@@ -220,7 +241,7 @@ export class EditedInode {
 		if (hasHigh) this.view.setUint16(inodeChecksumHighAt, sum >>> 16, true);
 	}
 
-	#openRuns(): MappedRun[] {
+	#openRuns(): readonly MappedRun[] {
 		const {base} = this;
 		this.#runs ??= base !== undefined && hasMapping(base) ? readRuns(this.#volume, base) : [];
 		return this.#runs;

@@ -21,7 +21,6 @@ import {writeDirectory} from './directory-writer.ts';
 import {EditedBlocks} from './edited-blocks.ts';
 import {EditedInode} from './edited-inode.ts';
 import {writeExtentTree} from './extents.ts';
-import {type MappedRun, replaceRange} from './runs.ts';
 import type {FastCommitOperation} from './scan.ts';
 import {releaseXattrBlock} from './xattr-block.ts';
 
@@ -50,6 +49,8 @@ class Replay {
 	readonly #lastRecords = new Map<number, number>();
 	/** Blocks of attributes that inodes which are gone no longer share in. */
 	readonly #releasedXattrBlocks: number[] = [];
+	/** The block that a directory was given last. */
+	#lastAppended: {inode: EditedInode; logical: number; physical: number} | undefined;
 
 	constructor(volume: Volume, operations: readonly FastCommitOperation[]) {
 		this.#volume = volume;
@@ -112,8 +113,8 @@ class Replay {
 		inode.bytes.set(bytes.subarray(i_generation.at), i_generation.at);
 		if (inode.holdsData) {
 			inode.bytes.set(bytes.subarray(i_block.at, i_generation.at), i_block.at);
-			inode.changeRuns().length = 0;
-		} else if (!hadExtents) inode.changeRuns(); // Its mapping is told by ranges.
+			inode.clearMapping();
+		} else if (!hadExtents) inode.markMappingChanged(); // Ranges tell of it.
 		this.#bitmaps.setInode(number, true, inode.isDirectory);
 	}
 
@@ -123,7 +124,7 @@ class Replay {
 		if (length === 0) return;
 		if (logical + length > logicalBlocksMax) throw bad('has a range too long', range.inode);
 		if (range.kind === 'deleteRange') {
-			replaceRange(inode.changeRuns(), logical, length);
+			inode.changeMapping({kind: 'hole', logical, length});
 			return;
 		}
 		const {physical} = range;
@@ -132,7 +133,7 @@ class Replay {
 			throw bad(`maps blocks ${physical} to ${physical + length - 1}`, range.inode);
 		}
 		const kind = range.isUnwritten ? 'unwritten' : 'mapped';
-		replaceRange(inode.changeRuns(), logical, length, {kind, logical, length, physical});
+		inode.changeMapping({kind, logical, length, physical});
 	}
 
 	/** The directory that a name belongs to; undefined where it is not there any more. */
@@ -159,7 +160,7 @@ class Replay {
 		const parent = this.#parentOf(operation);
 		if (inode.isDirectory) {
 			if (parent === undefined) return;
-			inode.changeRuns().length = 0;
+			inode.clearMapping();
 			inode.directory = new DirectoryEdits(this.#volume, undefined, inode.flags, operation.parent);
 		}
 		inode.linkCount = inode.isDirectory ? 2 : 1;
@@ -319,30 +320,32 @@ class Replay {
 		return Math.floor((inode.number - 1) / this.#volume.geometry.inodesPerGroup);
 	}
 
-	/** The mapping, to be changed after what others held was freed: its tree is freed here. */
-	#changeLate(inode: EditedInode): MappedRun[] {
-		const isChanged = inode.former !== undefined;
-		const runs = inode.changeRuns();
-		const nodes = isChanged ? [] : inode.mappingBlocks();
-		for (const node of nodes) this.#setBlocks(node, 1, false);
-		return runs;
-	}
-
 	/** Gives a directory one block more, in the cluster of the block before where there is room. */
 	#append(inode: EditedInode, logical: number): number {
 		if (!this.#volume.features.has('extent')) throw bad('needs extents, which are not there');
-		const runs = this.#changeLate(inode);
+		// What others held was freed by now; so this one's tree is freed as its turn comes.
+		const nodes = inode.former === undefined ? inode.mappingBlocks() : [];
+		for (const node of nodes) this.#setBlocks(node, 1, false);
 		const inCluster = logical % 2 ** this.#volume.geometry.clusterBits;
-		const before = runs.at(-1);
+		const before = inCluster > 0 ? this.#physicalOf(inode, logical - 1) : undefined;
 		const physical =
-			inCluster > 0 && before !== undefined && before.logical + before.length === logical
-				? before.physical + before.length
-				: this.#bitmaps.allocateCluster(this.#goalOf(inode)) + inCluster;
-		const run: MappedRun = {kind: 'mapped', logical, length: 1, physical};
-		replaceRange(runs, logical, 1, run);
+			before === undefined
+				? this.#bitmaps.allocateCluster(this.#goalOf(inode)) + inCluster
+				: before + 1;
+		inode.changeMapping({kind: 'mapped', logical, length: 1, physical});
+		this.#lastAppended = {inode, logical, physical};
 		// A block map is given up for a tree: the volume has both.
 		inode.flags |= inodeFlags.extents;
 		return physical;
+	}
+
+	#physicalOf(inode: EditedInode, logical: number): number | undefined {
+		const last = this.#lastAppended;
+		if (last?.inode === inode && last.logical === logical) return last.physical;
+		const run = inode.runs.find(({logical: from, length}) => logical < from + length);
+		return run !== undefined && run.logical <= logical
+			? run.physical + logical - run.logical
+			: undefined;
 	}
 }
 

@@ -95,53 +95,69 @@ function pushPointers(view: DataView, blocks: number[]): void {
 	}
 }
 
-/** The part of `run` before, and the part from, logical block `logical`. */
-function cut(run: MappedRun, logical: number): [MappedRun | undefined, MappedRun | undefined] {
-	const before = logical - run.logical;
-	if (before <= 0) return [undefined, run];
-	if (before >= run.length) return [run, undefined];
-	return [
-		{...run, length: before},
-		{...run, logical, length: run.length - before, physical: run.physical + before},
-	];
-}
-
-/** The index of the first run that ends behind `logical`. */
-function firstBehind(runs: readonly MappedRun[], logical: number): number {
+/** The place of `value`, which is there, in an ascending list. */
+function placeOf(values: Float64Array, value: number): number {
 	let low = 0;
-	let high = runs.length;
+	let high = values.length - 1;
 	while (low < high) {
 		const middle = (low + high) >>> 1;
-		const run = runs[middle];
-		if (run !== undefined && run.logical + run.length <= logical) low = middle + 1;
+		if ((values[middle] ?? 0) < value) low = middle + 1;
 		else high = middle;
 	}
 	return low;
 }
 
-/**
- * Maps blocks `[logical, logical + length)` to `replacement`, or to nothing, whatever they were
- * mapped to. `runs` stays ascending.
- */
-export function replaceRange(
-	runs: MappedRun[],
-	logical: number,
-	length: number,
-	replacement?: MappedRun,
-): void {
-	const end = logical + length;
-	const from = firstBehind(runs, logical);
-	let to = from;
-	let run = runs[to];
-	let head: MappedRun | undefined;
-	let tail: MappedRun | undefined;
-	while (run !== undefined && run.logical < end) {
-		head ??= cut(run, logical)[0];
-		tail = cut(run, end)[1];
-		run = runs[++to];
+/** Where layers of runs begin and end: the pieces that any of them is made of. */
+function boundariesOf(layers: readonly Run[]): Float64Array {
+	const points = new Float64Array(layers.length * 2);
+	for (const [index, {logical, length}] of layers.entries()) {
+		points[index * 2] = logical;
+		points[index * 2 + 1] = logical + length;
 	}
-	const parts = [head, replacement, tail].filter(part => part !== undefined);
-	runs.splice(from, to - from, ...parts);
+	points.sort();
+	return points.filter((point, index) => index === 0 || point !== points[index - 1]);
+}
+
+/**
+ * The mapping that `runs` becomes by `changes`, one after another; each maps its blocks anew, or,
+ * as a hole, to nothing. All at once, because as many changes as fit into a large journal, made to
+ * a list one by one, would take hours.
+ */
+export function applyChanges(runs: readonly MappedRun[], changes: readonly Run[]): MappedRun[] {
+	const layers = [...runs, ...changes];
+	const points = boundariesOf(layers);
+	const top: (Run | undefined)[] = new Array(points.length).fill(undefined);
+	// From the last layer down, each covers what is still bare. `next` leads past what is covered.
+	const next = Uint32Array.from({length: points.length + 1}, (_, index) => index);
+	for (const layer of layers.reverse()) {
+		const end = placeOf(points, layer.logical + layer.length);
+		let at = firstBare(next, placeOf(points, layer.logical));
+		while (at < end) {
+			top[at] = layer;
+			next[at] = at + 1;
+			at = firstBare(next, at);
+		}
+	}
+	const pieces: MappedRun[] = [];
+	for (const [index, layer] of top.entries()) {
+		if (layer === undefined || layer.kind === 'hole') continue;
+		const logical = points[index] ?? 0;
+		const length = (points[index + 1] ?? logical) - logical;
+		const physical = layer.physical + logical - layer.logical;
+		pieces.push({kind: layer.kind, logical, length, physical});
+	}
+	return mergeRuns(pieces);
+}
+
+/** The first bare piece at `index` or behind it; shortens the way for who comes after. */
+function firstBare(next: Uint32Array, index: number): number {
+	let at = index;
+	for (;;) {
+		const step = next[at] ?? at;
+		if (step === at) return at;
+		next[at] = next[step] ?? step;
+		at = step;
+	}
 }
 
 /** Joins runs that go on where the one before ends, both ways. */

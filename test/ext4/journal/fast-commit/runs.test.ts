@@ -1,12 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
 import {writeExtentTree} from '../../../../ext4/journal/fast-commit/extents.ts';
-import {
-	type MappedRun,
-	mergeRuns,
-	replaceRange,
-} from '../../../../ext4/journal/fast-commit/runs.ts';
-import {mapAt} from '../../../../ext4/mapping/index.ts';
+import {applyChanges, type MappedRun} from '../../../../ext4/journal/fast-commit/runs.ts';
+import {mapAt, type Run} from '../../../../ext4/mapping/index.ts';
 import {TinyImage} from '../../../support/tiny-image.ts';
 
 const blocks = 64;
@@ -32,19 +28,20 @@ const change = fc.record({
 test('a list of runs that is changed maps as a table of blocks does', t => {
 	fc.assert(
 		fc.property(fc.array(change, {maxLength: 40}), changes => {
-			const runs: MappedRun[] = [];
 			const table: (string | undefined)[] = new Array(blocks).fill(undefined);
-			for (const {kind, logical, length: wanted, physical} of changes) {
+			const runs: Run[] = changes.map(({kind, logical, length: wanted, physical}) => {
 				const length = Math.min(wanted, blocks - logical);
-				const replacement = kind && {kind, logical, length, physical};
-				replaceRange(runs, logical, length, replacement);
 				for (let index = 0; index < length; index++) {
 					table[logical + index] = kind && `${kind} ${physical + index}`;
 				}
-			}
-			t.deepEqual(spell(runs), table);
-			const merged = mergeRuns(runs);
+				return kind === undefined
+					? {kind: 'hole', logical, length}
+					: {kind, logical, length, physical};
+			});
+			const half = Math.floor(runs.length / 2);
+			const merged = applyChanges(applyChanges([], runs.slice(0, half)), runs.slice(half));
 			t.deepEqual(spell(merged), table);
+			t.deepEqual(applyChanges([], runs), merged);
 			for (const [index, run] of merged.entries()) {
 				const next = merged[index + 1];
 				t.true(next === undefined || run.logical + run.length <= next.logical);
