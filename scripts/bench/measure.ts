@@ -98,9 +98,11 @@ class Runner {
 		if (counter === undefined || !this.#mount.system.isServed) return;
 		await this.#try(() =>
 			this.#onReadyMount(async () => {
-				const connection = this.#mount.connection;
+				const {connection, mountCount} = this.#mount;
 				if (connection === undefined) throw new CommandError('the mount has gone');
-				this.#requests = await counter.count(connection, () => this.#workload.run(this.#place()));
+				const counts = await counter.count(connection, () => this.#workload.run(this.#place()));
+				// After another mount the connection's number may be somebody else's.
+				if (this.#mount.mountCount === mountCount) this.#requests = counts;
 			}),
 		);
 	}

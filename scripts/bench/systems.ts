@@ -63,6 +63,8 @@ export function whyMissing(system: System): string | undefined {
 export class Mount implements Disposable {
 	readonly directory: string;
 	readonly system: System;
+	/** How often it was mounted. */
+	mountCount = 0;
 	readonly #image: string;
 
 	constructor(system: System, image: string, runDirectory: string) {
@@ -78,6 +80,7 @@ export class Mount implements Disposable {
 			if (word === 'IMAGE') return this.#image;
 			return word === 'DIR' ? this.directory : word;
 		});
+		this.mountCount++;
 		const seconds = await timeCommand({program, args});
 		const start = performance.now();
 		await fs.promises.readdir(this.directory).catch(cause => {
