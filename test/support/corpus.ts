@@ -7,9 +7,6 @@ import {gunzipSync} from 'node:zlib';
 export const sharedFolder =
 	process.env['EXT4BOX_SHARED'] ?? join(import.meta.dirname, '../../../shared');
 
-/** Reference images made by shared/tools/make-images.sh: $EXT4BOX_IMAGES, or /tmp/images. */
-export const imagesFolder = process.env['EXT4BOX_IMAGES'] ?? '/tmp/images';
-
 export type CorpusEntry = {
 	readonly name: string;
 	readonly file: string;
