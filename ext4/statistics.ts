@@ -84,11 +84,40 @@ function growthReserveBlocks(volume: Volume): number {
 	return Math.min(Math.floor(clusters / 50), 4096) * 2 ** geometry.clusterBits;
 }
 
-/** Throws `CorruptError` where the journal's inode must be asked and is broken. */
+type FreeCounts = {readonly blocks: number; readonly inodes: number};
+
+/** Counted once for each volume: what is read does not change. */
+const countedFree = new WeakMap<Volume, FreeCounts>();
+
+/**
+ * Free blocks and inodes. The superblock's counts are brought up to date only when a file system
+ * is unmounted; after a replay the group descriptors are what is right.
+ */
+function freeCounts(volume: Volume): FreeCounts {
+	const {superblock, recovery} = volume;
+	if (recovery === undefined) {
+		return {blocks: superblock.freeBlockCount, inodes: superblock.freeInodeCount};
+	}
+	const known = countedFree.get(volume);
+	if (known !== undefined) return known;
+	let clusters = 0;
+	let inodes = 0;
+	for (let index = 0; index < superblock.geometry.groupCount; index++) {
+		const group = volume.group(index);
+		clusters += group.freeClusterCount;
+		inodes += group.freeInodeCount;
+	}
+	const counts = {blocks: clusters * 2 ** superblock.geometry.clusterBits, inodes};
+	countedFree.set(volume, counts);
+	return counts;
+}
+
+/** Throws `CorruptError` where the journal's inode or a group must be asked and is broken. */
 export function statisticsOf(volume: Volume): Statistics {
 	const {superblock} = volume;
 	const {geometry} = superblock;
-	const free = Math.min(superblock.freeBlockCount, geometry.blockCount);
+	const counts = freeCounts(volume);
+	const free = Math.min(counts.blocks, geometry.blockCount);
 	const kept = superblock.reservedBlockCount + growthReserveBlocks(volume);
 	return {
 		blockSize: geometry.blockSize,
@@ -96,6 +125,6 @@ export function statisticsOf(volume: Volume): Statistics {
 		freeBlockCount: free,
 		availableBlockCount: Math.max(0, free - kept),
 		inodeCount: geometry.inodeCount,
-		freeInodeCount: Math.min(superblock.freeInodeCount, geometry.inodeCount),
+		freeInodeCount: Math.min(counts.inodes, geometry.inodeCount),
 	};
 }
