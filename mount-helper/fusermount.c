@@ -39,8 +39,8 @@ bool fusermount_exists(void) {
 	return fusermount_path() != NULL;
 }
 
-/* Starts fusermount3 with its stderr in a pipe, and comm (or -1) as descriptor 3. */
-static pid_t start(char *const argv[], int comm, int *said) {
+/* Starts fusermount3 with its stderr in a pipe, and comm and lifeline (or -1) as 3 and 4. */
+static pid_t start(char *const argv[], int comm, int lifeline, int *said) {
 	static char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
 	static char *const environment_comm[] = {"PATH=/usr/bin:/bin", "_FUSE_COMMFD=3", NULL};
 	int ends[2];
@@ -51,9 +51,9 @@ static pid_t start(char *const argv[], int comm, int *said) {
 	}
 	pid_t pid = fork();
 	if (pid == 0) {
-		int fds[] = {null, null, ends[1], comm};
+		int fds[] = {null, null, ends[1], comm, lifeline};
 		signals_restore();
-		if (fds_arrange(fds, comm < 0 ? COMM_FD : COMM_FD + 1)) {
+		if (fds_arrange(fds, comm < 0 ? COMM_FD : COMM_FD + 2)) {
 			execve(argv[0], argv, comm < 0 ? environment : environment_comm);
 		}
 		_exit(127);
@@ -168,7 +168,7 @@ static int receive_descriptor(int comm) {
 	return fd_raise(fd);
 }
 
-int fusermount_mount(const struct options *options, const char *mountpoint) {
+int fusermount_mount(const struct options *options, const char *mountpoint, int lifeline) {
 	const char *path = fusermount_path();
 	if (path == NULL) {
 		report_failure(FAIL_NO_FUSERMOUNT3, ENOENT, "fusermount3 is not installed");
@@ -187,7 +187,7 @@ int fusermount_mount(const struct options *options, const char *mountpoint) {
 	char *const argv[] = {(char *)path, "-o", text, "--", (char *)mountpoint, NULL};
 	int words = -1;
 	int theirs = fd_raise(comm[1]);
-	pid_t pid = start(argv, theirs, &words);
+	pid_t pid = start(argv, theirs, lifeline, &words);
 	int error = errno;
 	fd_close(&theirs);
 	if (pid < 0) {
@@ -221,7 +221,7 @@ bool fusermount_unmount(const char *mountpoint, bool is_lazy, char *said, size_t
 		argv[4] = (char *)mountpoint;
 	}
 	int words = -1;
-	pid_t pid = start(argv, -1, &words);
+	pid_t pid = start(argv, -1, -1, &words);
 	if (pid < 0) {
 		return false;
 	}

@@ -84,16 +84,41 @@ static enum way choose_way(const struct options *options) {
 	return geteuid() == 0 ? WAY_DIRECT : WAY_FUSERMOUNT3;
 }
 
+static bool start_sentinel(struct session *session) {
+	const struct charge charge = {
+		.way = choose_way(session->options),
+		.mountpoint = session->mountpoint,
+		.is_temporary = session->options->temporary,
+	};
+	pid_t pid = sentinel_start(&charge, session->lifeline);
+	session->sentinel = pid > 0 ? pid : 0;
+	return pid > 0;
+}
+
+bool session_restart_sentinel(struct session *session) {
+	/* Told first: so it never takes what it finds for what was there before. */
+	return sentinel_tell(&session->mount, session->lifeline) && start_sentinel(session);
+}
+
 static bool make_mount(struct session *session) {
 	const struct options *options = session->options;
 	enum way way = choose_way(options);
-	session->fuse = way == WAY_FUSERMOUNT3 ? fusermount_mount(options, session->mountpoint)
-	                                       : direct_mount(options, session->mountpoint);
+	session->fuse = way == WAY_FUSERMOUNT3
+	                    ? fusermount_mount(options, session->mountpoint, session->lifeline[1])
+	                    : direct_mount(options, session->mountpoint);
 	if (session->fuse < 0) {
+		/* What another mounts there in this moment is not for the sentinel. */
+		session->mount.is_gone = true;
+		sentinel_tell(&session->mount, session->lifeline);
 		return false;
 	}
+	/* Where this fails the sentinel, untold, looks once more when we are gone. */
 	if (!mounted_identify(&session->mount, way, session->mountpoint)) {
 		report_failure(FAIL_INTERNAL, errno, "the new mount is not in the mount table");
+		return false;
+	}
+	if (!sentinel_tell(&session->mount, session->lifeline)) {
+		report_failure(FAIL_INTERNAL, errno, "cannot tell the sentinel");
 		return false;
 	}
 	/* By this name, its uid and the mount's device number `ext4box umount` finds us: state that
@@ -102,13 +127,6 @@ static bool make_mount(struct session *session) {
 	snprintf(name, sizeof name, "ext4box:%u", session->mount.minor & 0xfffff);
 	prctl(PR_SET_NAME, name);
 	return true;
-}
-
-bool session_start_sentinel(struct session *session) {
-	const char *temporary = session->options->temporary ? session->mountpoint : NULL;
-	pid_t pid = sentinel_start(&session->mount, temporary, session->lifeline);
-	session->sentinel = pid > 0 ? pid : 0;
-	return pid > 0;
 }
 
 /* A daemon's server speaks through us: its stderr must not hold the caller's open for ever. */
@@ -171,16 +189,14 @@ static bool begin(struct session *session) {
 	if (!is_daemon && options->report_fd >= 0) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 	}
-	return open_signals(session) && make_mount(session);
-}
-
-/* From the mount to the server. The sentinel comes first: it is there for a failure of ours, too. */
-static bool begin_serving(struct session *session) {
-	if (!pipe_raised(session->lifeline) || !session_start_sentinel(session)) {
+	if (!open_signals(session)) {
+		return false;
+	}
+	if (!pipe_raised(session->lifeline) || !start_sentinel(session)) {
 		report_failure(FAIL_INTERNAL, errno, "cannot start the sentinel");
 		return false;
 	}
-	return start_server(session);
+	return make_mount(session);
 }
 
 static void finish(struct session *session) {
@@ -215,7 +231,7 @@ int session_run(const struct options *options) {
 		}
 		return 1;
 	}
-	if (begin_serving(&session)) {
+	if (start_server(&session)) {
 		supervise(&session);
 	}
 	/* Before the unmount: while we hold /dev/fuse, who waits on the mount would wait on us. */

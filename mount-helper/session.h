@@ -42,5 +42,5 @@ struct session {
 /* Makes the mount, starts the server, and stays until all is gone. Returns the exit status. */
 int session_run(const struct options *options);
 
-/* Forks the sentinel (again). */
-bool session_start_sentinel(struct session *session);
+/* Forks another sentinel, in place of one that has died. */
+bool session_restart_sentinel(struct session *session);

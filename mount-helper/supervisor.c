@@ -221,7 +221,7 @@ static void reap(struct session *session) {
 			session->sentinel = 0;
 			if (session->phase < PHASE_STOPPING && session->sentinel_restarts < SENTINEL_RESTARTS) {
 				session->sentinel_restarts++;
-				session_start_sentinel(session);
+				session_restart_sentinel(session);
 			}
 		}
 	}

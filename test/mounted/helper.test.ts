@@ -1,5 +1,6 @@
 /** The mount helper with a stand-in server, as an ordinary user through fusermount3. */
 import {readFileSync} from 'node:fs';
+import {setTimeout as sleep} from 'node:timers/promises';
 import test, {type ExecutionContext} from 'ava';
 import {
 	buildTools,
@@ -163,6 +164,20 @@ mounts('server and supervisor killed at once: the sentinel unmounts', async (t, 
 	place.kill(supervisor);
 	place.kill(server);
 	await assertAllGone(t, place, [supervisor, sentinel, server]);
+});
+
+mounts('a supervisor killed at any moment of the start leaves no mount', async (t, place) => {
+	for (let delayMs = 0; delayMs < 30; delayMs += 1) {
+		const child = place.start(place.helper, place.mountArguments('serve', '--foreground'));
+		const end = performance.now() + delayMs;
+		while (performance.now() < end);
+		child.kill('SIGKILL');
+		await ending(child);
+		// fusermount3 may go on by itself for a moment.
+		await sleep(100);
+		const elapsed = await until(() => place.mounted() === null, goneWithinMs);
+		t.not(elapsed, null, `killed after ${delayMs} ms: still mounted`);
+	}
 });
 
 mounts('a killed sentinel is replaced', async (t, place) => {
