@@ -152,19 +152,27 @@ function decodeAt(bytes: Uint8Array, at: number): number | undefined {
 	return codePoint >= 0xd800 && codePoint <= 0xdfff ? undefined : codePoint;
 }
 
+/** How many names beyond ASCII may still be folded, at a thousand times the cost of others. */
+export type FoldBudget = {foldsLeft: number};
+
 /**
- * Whether `name`, cut out of `bytes`, folds to `folded`. Most names are ASCII and are compared
- * where they lie.
+ * Whether the name of `length` bytes at `start` folds to `folded`. Most names are ASCII and are
+ * compared where they lie; each that is not is taken from the budget, and the caller stops when
+ * nothing is left of it.
  */
 export function foldsTo(
 	bytes: Uint8Array,
 	start: number,
 	length: number,
 	folded: Uint8Array,
+	budget: FoldBudget,
 ): boolean {
 	for (let index = 0; index < length; index++) {
 		const byte = bytes[start + index] ?? 0;
-		if (byte >= 0x80) return unicodeFoldsTo(bytes.subarray(start, start + length), folded);
+		if (byte >= 0x80) {
+			budget.foldsLeft--;
+			return unicodeFoldsTo(bytes.subarray(start, start + length), folded);
+		}
 		const lower = byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
 		// ASCII is never reordered nor ignored, so whatever follows, this byte stays in its place.
 		if (lower !== folded[index]) return false;

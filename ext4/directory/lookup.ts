@@ -8,7 +8,7 @@ import {hashVersions} from '../layout/htree.ts';
 import {type FileType, type Inode, inodeFlags} from '../layout/inode.ts';
 import type {Volume} from '../volume.ts';
 import {directoryBlockCount, directoryRun, readEntriesBlock} from './blocks.ts';
-import {foldName, foldsTo} from './casefold.ts';
+import {type FoldBudget, foldName, foldsTo} from './casefold.ts';
 import {decodeNoKeyName, matchesNoKeyName, type NoKeyName, type Sha256} from './encrypted-name.ts';
 import {
 	type EntryRules,
@@ -25,7 +25,8 @@ import {readInlineDirectory} from './inline.ts';
 import {sha256Of} from './no-key.ts';
 
 export type FoundEntry = {
-	readonly inode: number /** Undefined where entries do not say. */;
+	readonly inode: number;
+	/** Undefined where entries do not say. */
 	readonly type: FileType | undefined;
 };
 
@@ -36,7 +37,12 @@ const encodingFlags = {strict: 0x1, noLinearFallback: 0x2} as const;
 type Wanted =
 	| {readonly kind: 'exact'; readonly name: Uint8Array}
 	/** `folded` is undefined for a name that is not UTF-8, which only its own bytes match. */
-	| {readonly kind: 'folded'; readonly name: Uint8Array; readonly folded: Uint8Array | undefined}
+	| {
+			readonly kind: 'folded';
+			readonly name: Uint8Array;
+			readonly folded: Uint8Array | undefined;
+			readonly budget: FoldBudget;
+	  }
 	| {readonly kind: 'noKey'; readonly noKey: NoKeyName; readonly sha256: Sha256};
 
 /**
@@ -85,7 +91,7 @@ function wantedOf(volume: Volume, rules: EntryRules, name: Uint8Array): Wanted |
 	if (folded === undefined && (volume.superblock.encodingFlags & encodingFlags.strict) !== 0) {
 		throw new FileError('EINVAL', 'a name that is not UTF-8');
 	}
-	return {kind: 'folded', name, folded};
+	return {kind: 'folded', name, folded, budget: {foldsLeft: foldsMax}};
 }
 
 function findInline(
@@ -121,8 +127,13 @@ function findInBlocks(
 	if (leaves !== undefined) {
 		const found = findInLeaves(volume, directory, rules, wanted, leaves);
 		if (found !== undefined || !mayLieElsewhere(volume, rules)) return found;
+		// What the index does not know is next to certainly not there: this makes sure within reason.
+		const limit = Math.min(blockCount, searchedBlocksMax(rules));
+		return findLinear(volume, directory, rules, wanted, limit);
 	}
-	return findLinear(volume, directory, rules, wanted, blockCount);
+	const found = findLinear(volume, directory, rules, wanted, blockCount);
+	if (found === undefined && isExhausted(wanted)) tooLong(directory, 'names that need folding');
+	return found;
 }
 
 /**
@@ -167,6 +178,7 @@ function findInLeaves(
 	leaves: LeafWalk,
 ): FoundEntry | undefined {
 	const blockCount = directoryBlockCount(volume, directory);
+	let searched = 0;
 	do {
 		const logical = leaves.leaf;
 		if (logical >= blockCount) badLeaf(directory, `block ${logical} of ${blockCount}`);
@@ -175,6 +187,9 @@ function findInLeaves(
 		const {bytes, view} = readEntriesBlock(volume, directory, rules, run, logical);
 		const found = find(bytes, view, 0, bytes.length, rules, wanted);
 		if (found !== undefined) return found;
+		if (++searched >= searchedBlocksMax(rules) || isExhausted(wanted)) {
+			tooLong(directory, `${searched} leaves for one hash`);
+		}
 	} while (leaves.next());
 	return undefined;
 }
@@ -186,11 +201,27 @@ function badLeaf(directory: Inode, leaf: string): never {
 }
 
 /**
- * Blocks that one search from end to end looks at. Nobody fills so large a directory without an
- * index; a block map that names one block over and over makes any size, and a lookup of hours.
+ * Blocks that one search looks at. Nobody fills so large a directory without an index; a block map
+ * that names one block over and over makes any size, and a lookup of hours.
  */
-const searchedBlocksMax = 2 ** 18;
+function searchedBlocksMax(rules: EntryRules): number {
+	return Math.min(2 ** 18, 2 ** 30 / rules.blockSize);
+}
 
+/** Names beyond ASCII that one search folds, at two microseconds each. */
+const foldsMax = 2 ** 18;
+
+function isExhausted(wanted: Wanted): boolean {
+	return wanted.kind === 'folded' && wanted.budget.foldsLeft <= 0;
+}
+
+function tooLong(directory: Inode, what: string): never {
+	throw new CorruptError('EXT4_BAD_DIRECTORY', `a search goes on for too long: ${what}`, {
+		inode: directory.number,
+	});
+}
+
+/** Gives up, with undefined, where no more names can be folded. */
 function findLinear(
 	volume: Volume,
 	directory: Inode,
@@ -199,12 +230,8 @@ function findLinear(
 	blockCount: number,
 ): FoundEntry | undefined {
 	for (let logical = 0; logical < blockCount; ) {
-		if (logical >= searchedBlocksMax) {
-			throw new CorruptError(
-				'EXT4_BAD_DIRECTORY',
-				`a directory of ${blockCount} blocks, of which the first ${logical} do not hold the name`,
-				{inode: directory.number},
-			);
+		if (logical >= searchedBlocksMax(rules)) {
+			tooLong(directory, `the first ${logical} of ${blockCount} blocks do not hold the name`);
 		}
 		const run = directoryRun(volume, directory, logical);
 		const runEnd = Math.min(run.logical + run.length, blockCount);
@@ -215,7 +242,7 @@ function findLinear(
 		for (; logical < runEnd; logical++) {
 			const {bytes, view} = readEntriesBlock(volume, directory, rules, run, logical);
 			const found = find(bytes, view, 0, bytes.length, rules, wanted);
-			if (found !== undefined) return found;
+			if (found !== undefined || isExhausted(wanted)) return found;
 		}
 	}
 	return undefined;
@@ -293,7 +320,7 @@ function matches(
 		case 'folded':
 			return (
 				(length === wanted.name.length && isSame(bytes, start, wanted.name)) ||
-				(wanted.folded !== undefined && foldsTo(bytes, start, length, wanted.folded))
+				(wanted.folded !== undefined && foldsTo(bytes, start, length, wanted.folded, wanted.budget))
 			);
 		case 'noKey': {
 			const encrypted = bytes.subarray(start, start + length);

@@ -6,7 +6,7 @@
  * does: 0 is the start, and every entry comes with the cursor that stands behind it. In an inline
  * directory, where `.` and `..` have no place, 1 stands behind the one and 4 behind the other.
  */
-import {FileError} from '../errors.ts';
+import {CorruptError, FileError} from '../errors.ts';
 import {entryTypeOf} from '../layout/directory.ts';
 import {type FileType, type Inode, inodeFlags} from '../layout/inode.ts';
 import type {Volume} from '../volume.ts';
@@ -69,6 +69,14 @@ export function forEachEntry(
 	} else walkBlocks(volume, directory, rules, cursor, visit, show);
 }
 
+/**
+ * Blocks in a row without an entry in use that a listing goes over; a hole counts as one. Deleting
+ * files leaves such blocks; so many, only a map that names one block over and over.
+ */
+function idleBlocksMax(blockSize: number): number {
+	return Math.min(2 ** 20, 2 ** 32 / blockSize);
+}
+
 function walkBlocks(
 	volume: Volume,
 	directory: Inode,
@@ -80,21 +88,34 @@ function walkBlocks(
 	const {blockSize} = rules;
 	const blockCount = directoryBlockCount(volume, directory);
 	let from = cursor % blockSize;
+	let idleBlocks = 0;
 	for (let logical = Math.floor(cursor / blockSize); logical < blockCount; ) {
+		if (idleBlocks >= idleBlocksMax(blockSize)) tooIdle(directory, blockCount, idleBlocks);
 		const run = directoryRun(volume, directory, logical);
 		const runEnd = Math.min(run.logical + run.length, blockCount);
 		if (run.kind === 'hole') {
 			logical = runEnd;
 			from = 0;
+			idleBlocks++;
 			continue;
 		}
-		for (; logical < runEnd; logical++) {
+		for (; logical < runEnd && idleBlocks < idleBlocksMax(blockSize); logical++) {
 			const {bytes, view} = readEntriesBlock(volume, directory, rules, run, logical);
 			const base = logical * blockSize;
-			if (!walk(bytes, view, 0, bytes.length, from, base, rules, visit, show)) return;
+			const visited = walk(bytes, view, 0, bytes.length, from, base, rules, visit, show);
+			if (visited === stopped) return;
 			from = 0;
+			idleBlocks = visited === 0 ? idleBlocks + 1 : 0;
 		}
 	}
+}
+
+function tooIdle(directory: Inode, blockCount: number, idleBlocks: number): never {
+	throw new CorruptError(
+		'EXT4_BAD_DIRECTORY',
+		`a directory of ${blockCount} blocks, of which ${idleBlocks} in a row are without an entry`,
+		{inode: directory.number},
+	);
 }
 
 function walkInline(
@@ -110,7 +131,7 @@ function walkInline(
 	if (cursor < 1 && !visit(dots, 0, 1, directory.number, type, 1)) return;
 	if (cursor < inlineEntriesAt && !visit(dots, 0, 2, parent, type, inlineEntriesAt)) return;
 	for (const {bytes, view, start, end} of stretches) {
-		if (!walk(bytes, view, start, end, cursor, 0, rules, visit, show)) return;
+		if (walk(bytes, view, start, end, cursor, 0, rules, visit, show) === stopped) return;
 	}
 }
 
@@ -119,9 +140,11 @@ const dots = Uint8Array.of(0x2e, 0x2e);
 /** Visits an entry whose name can't be shown as it is. */
 type ShowEntry = (bytes: Uint8Array, view: DataView, at: number, next: number) => boolean;
 
+const stopped = -1;
+
 /**
- * Visits the entries in use of a checked stretch that begin at `from` or behind it. Many arguments
- * and no object: this is the inner loop of every listing.
+ * Visits the entries in use of a checked stretch that begin at `from` or behind it; returns how
+ * many, or `stopped`. Many arguments and no object: this is the inner loop of every listing.
  */
 function walk(
 	bytes: Uint8Array,
@@ -133,7 +156,8 @@ function walk(
 	rules: EntryRules,
 	visit: EntryVisitor,
 	show: ShowEntry | undefined,
-): boolean {
+): number {
+	let visited = 0;
 	for (let at = start; at < end; ) {
 		const next = at + recordLengthAt(view, at, rules.blockSize);
 		const inode = view.getUint32(at, true);
@@ -149,11 +173,12 @@ function walk(
 							base + next,
 						)
 					: show(bytes, view, at, base + next);
-			if (!goesOn) return false;
+			if (!goesOn) return stopped;
+			visited++;
 		}
 		at = next;
 	}
-	return true;
+	return visited;
 }
 
 function typeAt(bytes: Uint8Array, at: number, rules: EntryRules): FileType | undefined {

@@ -15,7 +15,7 @@ import {Volume} from '../../ext4/volume.ts';
 import {MemoryDevice} from './memory-device.ts';
 import {poke, viewOf} from './poke.ts';
 
-type TinyFeature =
+export type TinyFeature =
 	| keyof typeof compatFeatures
 	| keyof typeof incompatFeatures
 	| keyof typeof roCompatFeatures;
