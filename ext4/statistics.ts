@@ -91,11 +91,11 @@ const countedFree = new WeakMap<Volume, FreeCounts>();
 
 /**
  * Free blocks and inodes. The superblock's counts are brought up to date only when a file system
- * is unmounted; after a replay the group descriptors are what is right.
+ * is unmounted; of one that was not, the group descriptors are right.
  */
 function freeCounts(volume: Volume): FreeCounts {
 	const {superblock, recovery} = volume;
-	if (recovery === undefined) {
+	if (recovery === undefined && superblock.isClean) {
 		return {blocks: superblock.freeBlockCount, inodes: superblock.freeInodeCount};
 	}
 	const known = countedFree.get(volume);
