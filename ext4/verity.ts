@@ -24,7 +24,7 @@ export type Hashes = {
 export type RawRead = (position: number, into: Uint8Array) => void;
 
 const levelsMax = 8; // The kernel's limit; 8 levels of 2^5 hashes hold more than any file.
-const cachedHashBlocksMax = 64;
+const cachedHashBytesMax = 512 * 1024; // Of one file; no fewer blocks than there are levels.
 
 function fail(inode: Inode, problem: string): never {
 	throw new CorruptError('EXT4_BAD_VERITY', problem, {inode: inode.number});
@@ -179,7 +179,7 @@ export class VerityReader {
 		const block = new Uint8Array(this.#descriptor.blockSize);
 		this.#read(position, block);
 		this.#assertHash(block, this.#expectedHash(level + 1, index), `hash block at ${position}`);
-		if (this.#goodBlocks.size >= cachedHashBlocksMax) this.#goodBlocks.clear();
+		if ((this.#goodBlocks.size + 1) * block.length > cachedHashBytesMax) this.#goodBlocks.clear();
 		this.#goodBlocks.set(position, block);
 		return block;
 	}

@@ -5,16 +5,24 @@
 import {type Inode, inodeFlags, readInlineData, VerityReader} from '../ext4/index.ts';
 import type {Mapper} from './mapper.ts';
 
-/** One reader per verity file in use: it keeps the hashes that it has found good. */
-const verityReaders = new WeakMap<Inode, VerityReader>();
+/** A reader keeps up to half a MiB of hashes that it has found good, so few readers are kept. */
+const verityReadersMax = 16;
+
+/** The readers of the verity files that each mapper was asked for lately, the latest last. */
+const verityReaders = new WeakMap<Mapper, Map<Inode, VerityReader>>();
 
 function verityReaderOf(mapper: Mapper, inode: Inode): VerityReader {
-	const known = verityReaders.get(inode);
-	if (known !== undefined) return known;
-	const reader = new VerityReader(mapper.volume, inode, (position, into) =>
-		transfer(mapper, inode, position, into),
-	);
-	verityReaders.set(inode, reader);
+	const readers = verityReaders.get(mapper) ?? new Map<Inode, VerityReader>();
+	verityReaders.set(mapper, readers);
+	const reader =
+		readers.get(inode) ??
+		new VerityReader(mapper.volume, inode, (position, into) =>
+			transfer(mapper, inode, position, into),
+		);
+	readers.delete(inode);
+	readers.set(inode, reader);
+	const [oldest] = readers.keys();
+	if (readers.size > verityReadersMax && oldest !== undefined) readers.delete(oldest);
 	return reader;
 }
 

@@ -2,6 +2,8 @@ import test from 'ava';
 import fc from 'fast-check';
 import {CorruptError, FileError} from '../../ext4/errors.ts';
 import {inodeFlags} from '../../ext4/layout/inode.ts';
+import {Volume} from '../../ext4/volume.ts';
+import {nodeHashes} from '../../images/hashes.ts';
 import {readRange, seek} from '../../iomap/actor.ts';
 import {Mapper} from '../../iomap/mapper.ts';
 import {viewOf} from '../support/poke.ts';
@@ -145,4 +147,50 @@ test('a search through a block map that leads to the same zeros for ever ends', 
 	const found = seek(mapper, inode, 0, 'data');
 	t.true(found !== undefined && found > 0, 'what was not looked at counts as data');
 	t.is(seek(mapper, inode, found ?? 0, 'hole'), found, 'which it is not');
+});
+
+/** Many verity files of two blocks which share all they have: the data, one block of hashes. */
+function verityImage(fileCount: number): TinyImage {
+	const image = new TinyImage({features: ['extent', 'verity'], inodeCount: 64});
+	const hashBlock = image.block(202);
+	for (const index of [0, 1]) {
+		hashBlock.set(nodeHashes.sha256(image.block(200 + index).fill(index + 1)), index * 32);
+	}
+	const descriptor = image.block(203);
+	descriptor.set([1, 1, 10]);
+	viewOf(descriptor).setUint32(8, 2048, true);
+	descriptor.set(nodeHashes.sha256(hashBlock), 0x10);
+	viewOf(descriptor).setUint32(1020, 256, true);
+	for (let number = file; number < file + fileCount; number++) {
+		writeLeaf(image.addFile(number, true, 2048), [
+			{logical: 0, length: 2, physical: 200},
+			{logical: 64, length: 2, physical: 202}, // Verity's own data begins at 64 KiB.
+		]);
+		const flags = inodeFlags.extents | inodeFlags.verity;
+		viewOf(image.bytes).setUint32(image.inodeAt(number) + 0x20, flags, true);
+	}
+	return image;
+}
+
+test('the hashes of the verity files read lately are kept, of others not', t => {
+	const device = verityImage(40).device();
+	const volume = Volume.open(device, {hashes: nodeHashes});
+	const mapper = new Mapper(volume);
+	let reads = 0;
+	const read = device.read.bind(device);
+	device.read = (position, into) => {
+		reads++;
+		read(position, into);
+	};
+	const readsFor = (number: number) => {
+		const inode = volume.readInode(number);
+		const into = new Uint8Array(2048);
+		reads = 0;
+		t.is(readRange(mapper, inode, 0, into), 2048);
+		t.is(into[1024], 2);
+		return reads;
+	};
+	for (let number = file; number < file + 40; number++) readsFor(number);
+	t.is(readsFor(file + 39), 2); // The data alone.
+	t.true(readsFor(file) > 2);
 });
