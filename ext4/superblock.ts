@@ -50,11 +50,15 @@ export type Superblock = {
 	readonly backupGroups: readonly [number, number];
 	readonly quotaInodes: {readonly user: number; readonly group: number; readonly project: number};
 	readonly orphanFileInode: number;
-	/** The seed of all metadata checksums; 0 without metadata_csum. */
+	/** The seed of all checksums of metadata, and of the hashes of ea_inode. */
 	readonly checksumSeed: number;
+	/** Only Linux keeps them in inodes, as e2fsprogs has it: the Hurd has other things there. */
+	readonly hasInodeChecksums: boolean;
 };
 
 const checksumTypeCrc32c = 1;
+/** s_encoding of Unicode 12.1 in UTF-8, the only one there is. */
+const encodingUtf8 = 1;
 
 function upToNul(bytes: Uint8Array): Uint8Array {
 	const end = bytes.indexOf(0);
@@ -104,8 +108,7 @@ export function readSuperblock(device: BlockDevice): Superblock {
 			? new Features(0, 0, 0)
 			: new Features(raw.s_feature_compat, raw.s_feature_incompat, raw.s_feature_ro_compat);
 	features.assertReadable();
-	const hasChecksums = features.has('metadata_csum');
-	if (hasChecksums) assertChecksum(view, bytes, raw.s_checksum_type);
+	if (features.has('metadata_csum')) assertChecksum(view, bytes, raw.s_checksum_type);
 	if (features.has('has_journal') && raw.s_journal_inum === 0) {
 		throw new UnsupportedError(
 			'EXT4_UNSUPPORTED_EXTERNAL_JOURNAL',
@@ -113,14 +116,20 @@ export function readSuperblock(device: BlockDevice): Superblock {
 			'the journal of this file system lies on another device, which ext4box does not read',
 		);
 	}
-	return decodeSuperblock(raw, view, features, hasChecksums);
+	if (features.has('casefold') && raw.s_encoding !== encodingUtf8) {
+		throw new UnsupportedError(
+			'EXT4_UNSUPPORTED_ENCODING',
+			'casefold',
+			`names are compared in the encoding ${raw.s_encoding}, which is not known; 1 is UTF-8`,
+		);
+	}
+	return decodeSuperblock(raw, view, features);
 }
 
 function decodeSuperblock(
 	raw: ReturnType<typeof ext4_super_block.at>,
 	view: DataView,
 	features: Features,
-	hasChecksums: boolean,
 ): Superblock {
 	const has64bit = features.has('64bit');
 	const geometry = readGeometry(raw, {
@@ -171,10 +180,9 @@ function decodeSuperblock(
 			project: hasProject ? raw.s_prj_quota_inum : 0,
 		},
 		orphanFileInode: features.has('orphan_file') ? raw.s_orphan_file_inum : 0,
-		checksumSeed: !hasChecksums
-			? 0
-			: features.has('metadata_csum_seed')
-				? raw.s_checksum_seed
-				: crc32cOf(0xffffffff, uuid),
+		checksumSeed: features.has('metadata_csum_seed')
+			? raw.s_checksum_seed
+			: crc32cOf(0xffffffff, uuid),
+		hasInodeChecksums: features.has('metadata_csum') && raw.s_creator_os === creatorOs.linux,
 	};
 }

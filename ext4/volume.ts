@@ -219,7 +219,7 @@ export class Volume {
 		const {block, at} = this.locateInode(number);
 		const generation = block.view.getUint32(at + 0x64, true);
 		const seed = this.inodeChecksumSeed(number, generation);
-		if (this.features.has('metadata_csum')) this.#assertInodeChecksum(number, seed, block, at);
+		if (this.superblock.hasInodeChecksums) this.#assertInodeChecksum(number, seed, block, at);
 		return decodeInode(number, block.view, at, seed, this.#inodeContext);
 	}
 

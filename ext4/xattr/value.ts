@@ -74,14 +74,6 @@ function isLustreHolder(holder: Inode, owner: Inode): boolean {
 	);
 }
 
-/** The kernel computes this seed for ea_inode as well, where metadata_csum is off. */
-function valueSeedOf(volume: Volume): number {
-	const {superblock, features} = volume;
-	return features.has('metadata_csum')
-		? superblock.checksumSeed
-		: crc32cOf(0xffffffff, superblock.uuid);
-}
-
 function assertHashes(
 	volume: Volume,
 	holder: Inode,
@@ -89,7 +81,7 @@ function assertHashes(
 	entryHash: number,
 	value: Uint8Array,
 ): void {
-	const hash = crc32cOf(valueSeedOf(volume), value);
+	const hash = crc32cOf(volume.superblock.checksumSeed, value);
 	// The hash of the value is kept in place of the access time.
 	const kept = holder.accessTime.seconds >>> 0;
 	if (hash !== kept) {

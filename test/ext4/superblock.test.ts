@@ -6,7 +6,7 @@ import {statisticsOf} from '../../ext4/statistics.ts';
 import {readSuperblock} from '../../ext4/superblock.ts';
 import {Volume} from '../../ext4/volume.ts';
 import {MemoryDevice} from '../support/memory-device.ts';
-import {poke} from '../support/poke.ts';
+import {poke, viewOf} from '../support/poke.ts';
 import {TinyImage, type TinyOptions} from '../support/tiny-image.ts';
 
 type SuperblockFields = NonNullable<TinyOptions['superblock']>;
@@ -197,6 +197,28 @@ for (const [bit, name] of refused) {
 test('unknown compat and ro_compat features do not hinder reading', t => {
 	const image = withFields({s_feature_compat: 2 ** 31, s_feature_ro_compat: 2 ** 30});
 	t.deepEqual(image.open().features.names(), ['FEATURE_C31', 'filetype', 'extent', 'FEATURE_R30']);
+});
+
+test('casefolding in an encoding that is not known is refused', t => {
+	const error = unsupported(new TinyImage({features: ['casefold'], superblock: {s_encoding: 2}}));
+	t.is(error.code, 'EXT4_UNSUPPORTED_ENCODING');
+	t.notThrows(() => new TinyImage({superblock: {s_encoding: 2}}).open());
+});
+
+test('only file systems of Linux have checksums in their inodes', t => {
+	const options = {features: ['metadata_csum', 'extent']} as const;
+	for (const [s_creator_os, isChecked] of [
+		[0, true],
+		[1, false],
+		[3, false],
+	] as const) {
+		const image = new TinyImage({...options, superblock: {s_creator_os}});
+		image.setInode(12, {i_mode: 0o100644, i_links_count: 1});
+		viewOf(image.seal().bytes).setUint16(image.inodeAt(12) + 0x7c, 0xdead, true);
+		const volume = Volume.open(image.device());
+		if (isChecked) t.throws(() => volume.readInode(12), {code: 'EXT4_BAD_INODE_CHECKSUM'});
+		else t.is(volume.readInode(12).type, 'file');
+	}
 });
 
 test('a journal device holds no files', t => {

@@ -78,6 +78,7 @@ export class TinyImage {
 			s_inodes_per_group: inodeCount,
 			s_magic: 0xef53,
 			s_state: 1,
+			s_encoding: 1,
 			s_rev_level: 1,
 			s_first_ino: 11,
 			s_inode_size: inodeSize,
