@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import module from 'node:module';
 import {homedir} from 'node:os';
-import {join} from 'node:path';
+import {dirname, isAbsolute, join} from 'node:path';
 
 type Command = {
 	/** The help text, with examples. */
@@ -63,15 +63,32 @@ Exit status: 0 success, 1 a failure that is named, 2 wrong usage, 70 a fault of 
 `;
 }
 
+/** As the XDG Base Directory Specification has it: what is empty or relative does not count. */
+function cacheHome(): string {
+	const said = process.env['XDG_CACHE_HOME'] ?? '';
+	return isAbsolute(said) ? said : join(homedir(), '.cache');
+}
+
+/** Whether nobody but us and root can put anything into `path`, or another directory in its place. */
+function isOurs(path: string): boolean {
+	const own = fs.lstatSync(path);
+	if (own.uid !== process.getuid?.() || (own.mode & 0o022) !== 0) return false;
+	for (let above = dirname(path); ; above = dirname(above)) {
+		const {uid, mode} = fs.lstatSync(above);
+		const isShared = (mode & 0o002) !== 0 && (mode & 0o1000) === 0;
+		if ((uid !== own.uid && uid !== 0) || isShared) return false;
+		if (above === dirname(above)) return true;
+	}
+}
+
 /** Of ours, so that nobody else's code is run for us; Node's default lies in a shared directory. */
 function enableCompileCache(): void {
-	const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-	const directory = join(cache, 'ext4box');
 	try {
+		const directory = join(cacheHome(), 'ext4box');
+		if (!isAbsolute(directory)) return;
 		fs.mkdirSync(directory, {recursive: true, mode: 0o700});
-		const found = fs.lstatSync(directory);
-		const isOurs = found.isDirectory() && found.uid === process.getuid?.();
-		if (isOurs && (found.mode & 0o022) === 0) module.enableCompileCache(directory);
+		const path = fs.realpathSync(directory);
+		if (isOurs(path)) module.enableCompileCache(path);
 	} catch (error) {
 		// No home, or one that can't be written: the start takes a little longer.
 		if (!(error instanceof Error && 'syscall' in error)) throw error;
