@@ -3,6 +3,7 @@ import {type ParseArgsConfig, parseArgs} from 'node:util';
 import {Volume} from '../ext4/index.ts';
 import {nodeHashes} from '../images/hashes.ts';
 import {type OpenedImage, openImage} from '../images/index.ts';
+import {argumentBytes} from './argument-bytes.ts';
 import {UsageError} from './cli-error.ts';
 import {about} from './failure.ts';
 import {log} from './log.ts';
@@ -90,23 +91,6 @@ export function parseCount(text: string, what: string): number {
 		throw new UsageError(`${what} wants a number from 1, not "${text}"`);
 	}
 	return value;
-}
-
-/**
- * The bytes of an argument: what is not UTF-8 reaches JavaScript as U+FFFD, and is looked up where
- * the kernel keeps it. Image paths and paths in images may hold any bytes.
- */
-export function argumentBytes(argument: string): Uint8Array {
-	if (!argument.includes('\ufffd')) return Buffer.from(argument);
-	const {readFileSync} = process.getBuiltinModule('node:fs');
-	const line = readFileSync('/proc/self/cmdline');
-	let from = 0;
-	for (let end = line.indexOf(0); end >= 0; end = line.indexOf(0, from)) {
-		const bytes = line.subarray(from, end);
-		if (bytes.toString() === argument) return bytes;
-		from = end + 1;
-	}
-	return Buffer.from(argument);
 }
 
 /** Which part of an image the arguments name. Throws `UsageError`. */

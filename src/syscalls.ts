@@ -6,6 +6,7 @@
  * open directory's descriptor, and `name` is looked up in it and nowhere else, so that nothing
  * that is renamed or replaced above it can lead astray. Each function throws `SystemError`.
  */
+import {closeSync, constants} from 'node:fs';
 import {getSystemErrorName} from 'node:util';
 import koffi from 'koffi';
 import {errnoName} from './errno.ts';
@@ -145,9 +146,23 @@ export function changeOwner(descriptor: number, uid: number, gid: number): void 
 	call('fchown', descriptor, uid, gid);
 }
 
-/** Follows a symbolic link: only for a name that is known to be none. */
+// The same on x86-64 and arm64; Node does not name them.
+const pathOnly = 0o10000000; // O_PATH
+export const closeOnExec = 0o2000000; // O_CLOEXEC
+const currentDirectory = -100; // AT_FDCWD
+
+/**
+ * Of the name itself: a symbolic link, even one that has just been put there, is not followed. By
+ * way of /proc, because fchmodat can't be told so before Linux 6.6.
+ */
 export function changeModeAt(directory: number, name: Uint8Array, mode: number): void {
-	call('fchmodat', directory, withNul(name), mode, 0);
+	const descriptor = openAt(directory, name, pathOnly | constants.O_NOFOLLOW | closeOnExec);
+	try {
+		const path = Buffer.from(`/proc/self/fd/${descriptor}`);
+		call('fchmodat', currentDirectory, withNul(path), mode, 0);
+	} finally {
+		closeSync(descriptor);
+	}
 }
 
 export type Time = {readonly seconds: number; readonly nanoseconds: number};
@@ -199,13 +214,4 @@ export function setXattrAt(
 /** `argument` is read and written by the call; returns what ioctl does. */
 export function ioctl(descriptor: number, request: number, argument: Uint8Array): number {
 	return call('ioctl', descriptor, request, argument);
-}
-
-const BLKGETSIZE64 = 0x8008_1272; // _IOR(0x12, 114, size_t), the same on x86-64 and arm64.
-
-/** The size in bytes of the block device that `descriptor` leads to. */
-export function blockDeviceSize(descriptor: number): number {
-	const size = new Uint8Array(8);
-	ioctl(descriptor, BLKGETSIZE64, size);
-	return Number(new DataView(size.buffer).getBigUint64(0, true));
 }

@@ -10,15 +10,10 @@ import {
 } from '../../ext4/index.ts';
 import {lastExtentBlock} from '../../ext4/mapping/index.ts';
 import {sizeText} from '../../images/index.ts';
+import {argumentBytes} from '../argument-bytes.ts';
 import {about} from '../failure.ts';
 import {countOf, typeNames} from '../format.ts';
-import {
-	argumentBytes,
-	imageOptions,
-	imageOptionsHelp,
-	parseCommand,
-	withVolume,
-} from '../image-arguments.ts';
+import {imageOptions, imageOptionsHelp, parseCommand, withVolume} from '../image-arguments.ts';
 import {formatTable, jsonBytes, print, printJson, quoteName} from '../output.ts';
 import {type Found, findPath} from '../paths.ts';
 

@@ -1,19 +1,14 @@
 /** `ext4box extract`: copies a tree out of an image. */
 import type {Inode, Volume} from '../../ext4/index.ts';
 import {sizeText} from '../../images/index.ts';
+import {argumentBytes} from '../argument-bytes.ts';
 import {CliError, UsageError} from '../cli-error.ts';
 import {Progress} from '../extract/progress.ts';
 import {openTarget} from '../extract/target.ts';
 import {Tree} from '../extract/tree.ts';
 import {about, describeFailure} from '../failure.ts';
 import {countOf} from '../format.ts';
-import {
-	argumentBytes,
-	imageOptions,
-	imageOptionsHelp,
-	parseCommand,
-	withVolume,
-} from '../image-arguments.ts';
+import {imageOptions, imageOptionsHelp, parseCommand, withVolume} from '../image-arguments.ts';
 import {log} from '../log.ts';
 import {printJson, printLine, quoteName} from '../output.ts';
 import {findPath} from '../paths.ts';
@@ -156,7 +151,7 @@ function expectedOf(volume: Volume, inode: Inode) {
 async function extract(volume: Volume, wishes: Wishes): Promise<number> {
 	const {inode, name, path} = findPath(volume, argumentBytes(wishes.path), false);
 	const above = inode.type === 'directory' ? path : path.subarray(0, path.length - name.length);
-	const {directory, isNew} = openTarget(wishes.output, wishes.force, above);
+	const {directory, isNew} = openTarget(argumentBytes(wishes.output), wishes.force, above);
 	const progress = new Progress(expectedOf(volume, inode));
 	const breath = new Breath(() => progress.update({items: tree.itemCount, bytes: tree.bytes}));
 	const tree: Tree = new Tree(volume, {
@@ -202,7 +197,7 @@ function summarize(tree: Tree, wishes: Wishes, isInterrupted: boolean): void {
 		].filter(text => !text.startsWith('0 '));
 		const what = made.length === 0 ? 'nothing' : made.join(', ');
 		printLine(
-			`Extracted ${what} into ${quoteName(Buffer.from(wishes.output))}, ${sizeText(bytes)} copied.`,
+			`Extracted ${what} into ${quoteName(argumentBytes(wishes.output))}, ${sizeText(bytes)} copied.`,
 		);
 		if (!leftOut.isNothing) printLine(`Left out: ${leftOut}.`);
 	}

@@ -9,11 +9,11 @@ import {
 	type Volume,
 } from '../../ext4/index.ts';
 import {openImage, sizeText} from '../../images/index.ts';
+import {argumentBytes} from '../argument-bytes.ts';
 import {UsageError} from '../cli-error.ts';
 import {about, describeFailure} from '../failure.ts';
 import {secondsTime} from '../format.ts';
 import {
-	argumentBytes,
 	type ImageValues,
 	imageOptions,
 	imageOptionsHelp,

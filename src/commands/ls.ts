@@ -6,15 +6,10 @@ import {
 	readSymlink,
 	type Volume,
 } from '../../ext4/index.ts';
+import {argumentBytes} from '../argument-bytes.ts';
 import {about, describeFailure} from '../failure.ts';
 import {isoTime, minuteTime, modeText} from '../format.ts';
-import {
-	argumentBytes,
-	imageOptions,
-	imageOptionsHelp,
-	parseCommand,
-	withVolume,
-} from '../image-arguments.ts';
+import {imageOptions, imageOptionsHelp, parseCommand, withVolume} from '../image-arguments.ts';
 import {log} from '../log.ts';
 import {
 	formatTable,

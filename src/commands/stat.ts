@@ -7,15 +7,10 @@ import {
 	readSymlink,
 	type Volume,
 } from '../../ext4/index.ts';
+import {argumentBytes} from '../argument-bytes.ts';
 import {describeFailure} from '../failure.ts';
 import {describeFlags, fullTime, isoTime, modeText, permissionText, typeNames} from '../format.ts';
-import {
-	argumentBytes,
-	imageOptions,
-	imageOptionsHelp,
-	parseCommand,
-	withVolume,
-} from '../image-arguments.ts';
+import {imageOptions, imageOptionsHelp, parseCommand, withVolume} from '../image-arguments.ts';
 import {log} from '../log.ts';
 import {formatTable, jsonBytes, print, printJsonList, quoteName} from '../output.ts';
 import {type Found, findPath} from '../paths.ts';

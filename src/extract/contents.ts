@@ -10,7 +10,7 @@ export class Contents {
 	readonly #volume: Volume;
 	readonly #mapper: Mapper;
 	readonly #chunk = new Uint8Array(new ArrayBuffer(chunkBytes, {maxByteLength: chunkBytes}));
-	readonly #bytesMax: number;
+	#bytesMax: number;
 	/** Read and written so far, of all files. */
 	bytes = 0;
 
@@ -20,6 +20,12 @@ export class Contents {
 		const {blockCount, blockSize} = volume.geometry;
 		// Files that share blocks can hold more than their disk; no image but Android's may have them.
 		this.#bytesMax = volume.features.has('shared_blocks') ? Infinity : blockCount * blockSize;
+	}
+
+	/** Makes room for a file that is copied once more because the target takes no link to it. */
+	allowAgain(inode: Inode): void {
+		const {blockCount, blockSize} = this.#volume.geometry;
+		this.#bytesMax += Math.min(inode.sizeBytes, blockCount * blockSize);
 	}
 
 	/** Yields after every chunk, so that whoever copies can breathe. */

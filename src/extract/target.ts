@@ -9,7 +9,7 @@ import {joinPath} from '../paths.ts';
 import * as syscalls from '../syscalls.ts';
 
 const {O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY} = fs.constants;
-const closeOnExec = 0o2000000; // The same on x86-64 and arm64; Node does not name it.
+const {closeOnExec} = syscalls;
 const openDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | closeOnExec;
 const createFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | closeOnExec;
 
@@ -67,17 +67,19 @@ export class TargetDirectory {
 }
 
 /**
- * Creates and opens the directory at `path`, which takes what `imagePath` holds. Unless `force` says so, it must be new or empty.
- * `isNew` tells that it was made here. Throws `CliError`.
+ * Creates and opens the directory at `path`, which takes what `imagePath` holds. Unless `force` says
+ * so, it must be new or empty. `isNew` tells that it was made here. Throws `CliError`.
  */
 export function openTarget(
-	path: string,
+	pathBytes: Uint8Array,
 	force: boolean,
 	imagePath: Uint8Array,
 ): {directory: TargetDirectory; isNew: boolean} {
+	const bytes = Buffer.from(pathBytes);
+	const path = bytes.toString();
 	let isNew = false;
 	try {
-		fs.mkdirSync(path, {mode: 0o700});
+		fs.mkdirSync(bytes, {mode: 0o700});
 		isNew = true;
 	} catch (error) {
 		const code = codeOf(error);
@@ -87,11 +89,11 @@ export function openTarget(
 	let descriptor: number;
 	try {
 		// The path is the caller's own choice: here alone, links are followed.
-		descriptor = fs.openSync(path, O_RDONLY | O_DIRECTORY);
+		descriptor = fs.openSync(bytes, O_RDONLY | O_DIRECTORY);
 	} catch (error) {
 		throw new CliError(`${path}: can't open this directory (${codeOf(error)})`);
 	}
-	const isEmpty = isNew || fs.readdirSync(path).length === 0;
+	const isEmpty = isNew || fs.readdirSync(bytes).length === 0;
 	if (!isEmpty && !force) {
 		fs.closeSync(descriptor);
 		throw new CliError(`${path} is not empty; --force extracts into it and replaces files there`);
@@ -154,7 +156,12 @@ export function enterDirectory(
 		if (!(error instanceof syscalls.SystemError) || error.code !== 'EEXIST' || !force) throw error;
 		const existing = openExisting(at, name);
 		if (existing !== undefined) {
-			syscalls.changeMode(existing, 0o700);
+			try {
+				syscalls.changeMode(existing, 0o700);
+			} catch (error) {
+				fs.closeSync(existing);
+				throw error;
+			}
 			return new TargetDirectory(parent, name, joinPath(parent.path, name), existing);
 		}
 		syscalls.unlinkAt(at, name);

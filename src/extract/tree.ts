@@ -217,9 +217,12 @@ export class Tree {
 				),
 			);
 		} catch (error) {
-			const isRefused = error instanceof syscalls.SystemError && !fatalCodes.includes(error.code);
+			// A name that is taken is so for a copy as well.
+			const isOther = ['EEXIST', 'EISDIR', ...fatalCodes];
+			const isRefused = error instanceof syscalls.SystemError && !isOther.includes(error.code);
 			if (!isRefused) throw error;
 			this.leftOut.hardLinks++;
+			this.#contents.allowAgain(inode);
 			return false;
 		}
 		this.counts.hardLinks++;

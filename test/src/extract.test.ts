@@ -4,7 +4,11 @@ import * as fs from 'node:fs';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import test, {type ExecutionContext} from 'ava';
-import {inodeFlags} from '../../ext4/index.ts';
+import {inodeFlags, Volume} from '../../ext4/index.ts';
+import {openImage} from '../../images/index.ts';
+import {openTarget} from '../../src/extract/target.ts';
+import {Tree} from '../../src/extract/tree.ts';
+import * as syscalls from '../../src/syscalls.ts';
 import {contents, indexedNames, makeImage, sparse} from '../support/made-image.ts';
 import {type Result, run, temporary} from '../support/program.ts';
 import {addDirectory, dots, type TinyEntry, writeEntries} from '../support/tiny-directory.ts';
@@ -420,3 +424,66 @@ test('an interrupted extraction says so, and what is there is whole', async t =>
 	t.is(fs.readFileSync(join(out, '100000'), 'utf8'), 'text');
 	t.is(fs.statSync(out).mode & 0o7777, 0o755);
 });
+
+test('names of one file may hold more than the image where the target takes no links', async t => {
+	const entries = Array.from({length: 4}, (_, index) => ({inode: 12, name: `name${index}`}));
+	const tiny = tinyImage(entries, made => {
+		const fields = {i_mode: 0o100644, i_flags: inodeFlags.extents, i_size_lo: 40 * 4096};
+		made.setInode(12, {...fields, i_links_count: entries.length});
+		writeLeaf(made.blockField(12), [{logical: 0, length: 40, physical: 20}]);
+	});
+	using opened = openImage(writeTiny(t, tiny), {offsetBytes: undefined, partition: undefined});
+	const volume = Volume.open(opened.device);
+	const out = join(temporary(t), 'out');
+	const {directory} = openTarget(Buffer.from(out), false, Buffer.from('/'));
+	const problems: unknown[] = [];
+	const tree = new Tree(volume, {
+		isRoot: false,
+		keepsOwners: false,
+		force: false,
+		report: (_path, error) => problems.push(error),
+		// With the first name gone there is nothing to link to.
+		breathe: () => {
+			for (const name of fs.readdirSync(out)) fs.unlinkSync(join(out, name));
+			return undefined;
+		},
+	});
+	await tree.extractDirectory(volume.readInode(2), directory, false);
+	directory.close();
+	t.deepEqual(problems, []);
+	t.is(tree.counts.files, entries.length);
+	t.is(tree.leftOut.hardLinks, entries.length - 1);
+});
+
+test('the mode of a name that has become a link is not given to what the link leads to', t => {
+	const folder = temporary(t);
+	fs.writeFileSync(join(folder, 'secret'), '', {mode: 0o600});
+	fs.symlinkSync('secret', join(folder, 'pipe'));
+	fs.mkdirSync(join(folder, 'plain'));
+	const descriptor = fs.openSync(folder, 'r');
+	try {
+		syscalls.changeModeAt(descriptor, Buffer.from('plain'), 0o500);
+		// Some file systems give the link itself the mode, others refuse.
+		t.notThrows(() => {
+			try {
+				syscalls.changeModeAt(descriptor, Buffer.from('pipe'), 0o666);
+			} catch (error) {
+				if (!(error instanceof syscalls.SystemError && error.code === 'ENOTSUP')) throw error;
+			}
+		});
+	} finally {
+		fs.closeSync(descriptor);
+	}
+	t.is(fs.statSync(join(folder, 'secret')).mode & 0o777, 0o600);
+	t.is(fs.statSync(join(folder, 'plain')).mode & 0o777, 0o500);
+});
+
+for (const option of ['-o "$3"', '-o"$3"', '--output="$3"']) {
+	test(`a target that is not UTF-8 is made under its own name: ${option}`, t => {
+		const folder = temporary(t);
+		const script = `"$0" "$1" extract "$2" /hello ${option.replace('$3', "$3/$(printf 'o\\377')")}`;
+		const args = ['-c', script, process.execPath, program, image.path, folder];
+		t.is(spawnSync('sh', args).status, 0);
+		t.deepEqual(fs.readdirSync(folder, {encoding: 'buffer'}), [Buffer.from([0x6f, 0xff])]);
+	});
+}
