@@ -1,4 +1,5 @@
 import {parseArgs} from 'node:util';
+import {assertUtf8} from '../argument-bytes.ts';
 import {UsageError} from '../cli-error.ts';
 import {log, setLogLevel} from '../log.ts';
 import {findPrograms, launchMount, type Mounted, type Programs} from '../mount/launch.ts';
@@ -53,6 +54,7 @@ Exit status: 0 mounted (--foreground: and ended in order), 1 failed, 2 wrong usa
 
 /** `ext4box mount`: see usage. Tests give other programs to start. */
 export async function run(args: string[], programs?: Programs): Promise<number> {
+	assertUtf8(args);
 	return await mount(parse(args), programs ?? findPrograms());
 }
 

@@ -2,6 +2,7 @@ import {mkdtempSync, realpathSync, rmdirSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {parseArgs} from 'node:util';
+import {assertUtf8} from '../argument-bytes.ts';
 import {CliError, UsageError} from '../cli-error.ts';
 import {log, setLogLevel} from '../log.ts';
 import {findPrograms, launchRun, type Mounted, type Programs} from '../mount/launch.ts';
@@ -35,6 +36,7 @@ run; 1 if the mount failed, 2 on wrong usage.
 
 /** `ext4box run`: see usage. Tests give other programs to start. */
 export async function run(args: string[], programs?: Programs): Promise<number> {
+	assertUtf8(args);
 	return await runCommand(parse(args), programs ?? findPrograms());
 }
 

@@ -1,5 +1,6 @@
 import {parseArgs} from 'node:util';
 import {printable} from '../../images/index.ts';
+import {assertUtf8} from '../argument-bytes.ts';
 import {CliError, UsageError} from '../cli-error.ts';
 import {askStatus, type StatusAnswer} from '../mount/ask-status.ts';
 import {isExt4box, type Mount, mountAt, readMounts, resolveMountpoint} from '../mount/mounts.ts';
@@ -24,6 +25,7 @@ Exit status: 0 shown; 1 the server of DIR is dead, does not answer, or may not t
 
 /** `ext4box status`: see usage. */
 export async function run(args: string[]): Promise<number> {
+	assertUtf8(args);
 	const {directory, isJson} = parse(args);
 	return directory === undefined ? await showAll(isJson) : await showOne(directory, isJson);
 }

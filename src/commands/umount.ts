@@ -1,4 +1,5 @@
 import {parseArgs} from 'node:util';
+import {assertUtf8} from '../argument-bytes.ts';
 import {CliError, UsageError} from '../cli-error.ts';
 import {log, setLogLevel} from '../log.ts';
 import {findPrograms, launchUnmount, type Programs} from '../mount/launch.ts';
@@ -34,6 +35,7 @@ Exit status: 0 unmounted, 1 failed (in use, not yours, nothing mounted), 2 wrong
 
 /** `ext4box umount`: see usage. Tests give another helper. */
 export async function run(args: string[], programs?: Programs): Promise<number> {
+	assertUtf8(args);
 	const {values, positionals} = parseCommandLine(args);
 	const [directory, extra] = positionals;
 	if (directory === undefined || extra !== undefined) {

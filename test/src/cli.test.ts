@@ -1,7 +1,7 @@
 import {spawn, spawnSync} from 'node:child_process';
 import * as fs from 'node:fs';
 import {join} from 'node:path';
-import test from 'ava';
+import test, {type ExecutionContext} from 'ava';
 import {contents, makeImage} from '../support/made-image.ts';
 import {oneLine, run, temporary} from '../support/program.ts';
 import {TinyImage} from '../support/tiny-image.ts';
@@ -187,3 +187,49 @@ test('a slow reader gets every byte, in order', async t => {
 	}
 	t.is(text, contents.text + contents.hello + contents.text);
 });
+
+/** The environment is all there is; the working directory is new. */
+function runIn(t: ExecutionContext, env: {[name: string]: string}, ...command: string[]) {
+	const folder = temporary(t);
+	const result = spawnSync(process.execPath, [program, ...command], {cwd: folder, env});
+	return {folder, result};
+}
+
+test('an empty or relative XDG_CACHE_HOME leaves nothing in the working directory', t => {
+	for (const XDG_CACHE_HOME of ['', 'cache', '.']) {
+		const home = temporary(t);
+		const {folder, result} = runIn(t, {XDG_CACHE_HOME, HOME: home}, '--version');
+		t.is(result.status, 0);
+		t.deepEqual(fs.readdirSync(folder), []);
+		t.deepEqual(fs.readdirSync(home), ['.cache']);
+	}
+});
+
+test('a home that is a relative path, or none, does no harm', t => {
+	const {folder, result} = runIn(t, {HOME: 'home'}, '--version');
+	t.is(result.status, 0);
+	t.deepEqual(fs.readdirSync(folder), []);
+	if (process.geteuid?.() !== 0) return;
+	const stranger = {uid: 123_456, gid: 123_456, env: {}};
+	const homeless = spawnSync(process.execPath, [program, '--version'], {...stranger, cwd: '/'});
+	t.is(homeless.stderr.toString(), '');
+	t.is(homeless.status, 0);
+});
+
+test('compiled code is kept in no directory that others could replace', t => {
+	const shared = temporary(t);
+	fs.mkdirSync(join(shared, 'ext4box'), {mode: 0o700});
+	const {result} = runIn(t, {XDG_CACHE_HOME: shared}, '--version');
+	t.is(result.status, 0);
+	t.deepEqual(fs.readdirSync(join(shared, 'ext4box')), []);
+});
+
+for (const command of ['mount "$2" "$3"', 'run "$2" -- "$3"', 'umount "$3"', 'status "$3"']) {
+	test(`an argument that can not be passed on is refused: ${command}`, t => {
+		const script = `"$0" "$1" ${command.replace('$3', "$(printf 'a\\377')")}`;
+		const args = ['-c', script, process.execPath, program, image.path];
+		const result = spawnSync('sh', args, {encoding: 'utf8'});
+		t.regex(result.stderr, /^ext4box: [^\n]*is not UTF-8[^\n]*\n$/);
+		t.is(result.status, 2);
+	});
+}
