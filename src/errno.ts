@@ -35,8 +35,6 @@ export const errno = {
 	ENOKEY: 126,
 } as const;
 
-export type ErrnoName = keyof typeof errno;
-
 const names = new Map<number, string>(Object.entries(errno).map(([name, value]) => [value, name]));
 
 /** `ENOENT` for 2; `errno 512` for what has no name here. */

@@ -23,7 +23,8 @@ What is mounted
   offset=BYTES        the file system begins there (suffixes k, m, g, t)
   partition=N         on a disk with partitions: the N-th; the only one is found by itself
   norecovery, noload  do not replay a journal that was left dirty; show what is on disk
-  errors=WHAT         when corruption is found: continue, remount-ro or panic
+  errors=WHAT         continue, remount-ro or panic: accepted, and without effect where nothing is
+                      written; what is damaged is refused, and the rest goes on
 
 Whose files
   map=me              all files are shown as yours
@@ -35,7 +36,7 @@ Whose files
                       "user_allow_other" in /etc/fuse.conf
   default_permissions the kernel checks modes although only you may enter
   acl, noacl          the kernel checks POSIX ACLs, or not (default: as allow_other has it)
-  fakeroot            you may do what root may
+  fakeroot            accepted, and without effect where nothing is written
 
 Other
   cache_size=BYTES    bound of the server's cache (suffixes k, m, g)

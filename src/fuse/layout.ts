@@ -427,8 +427,5 @@ export const openFlags = {
 	cacheDirectory: 1 << 3,
 } as const;
 
-/** Bits of `fuse_ioctl_in.flags`. */
-export const ioctlFlags = {directory: 1 << 4} as const;
-
 /** `whence` of LSEEK; the kernel sends no others. */
 export const seekWhence = {data: 3, hole: 4} as const;

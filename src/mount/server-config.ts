@@ -16,7 +16,7 @@ export type ServerConfig = {
 	readonly partition?: number;
 	/** Leave the journal alone: what is on disk is shown, torn as it may be. */
 	readonly noRecovery: boolean;
-	/** What a found corruption does to the mount; as ext4's own option of that name. */
+	/** As ext4's own option of that name. Only for a mount that writes; none does yet. */
 	readonly errors: ErrorPolicy;
 	/** Whose the files are shown to be. */
 	readonly map: OwnerMap;
@@ -28,7 +28,7 @@ export type ServerConfig = {
 	/** The kernel checks modes although only the mounter may enter. */
 	readonly defaultPermissions: boolean;
 	readonly acl: boolean;
-	/** The mounter may do what root may: owners and special files (fuse2fs's option). */
+	/** The mounter may give owners and make special files (fuse2fs's option). As `errors`. */
 	readonly fakeroot: boolean;
 	/** Bypass the page cache: FOPEN_DIRECT_IO for every file (fuse2fs's option). */
 	readonly direct: boolean;
