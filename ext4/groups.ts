@@ -58,7 +58,8 @@ export function groupChecksum(superblock: Superblock, index: number, bytes: Uint
 	return crc16Of(sum, bytes.subarray(after));
 }
 
-function hasGroupChecksums(features: Features): boolean {
+/** Whether group descriptors carry a checksum, of either kind. */
+export function hasGroupChecksums(features: Features): boolean {
 	return features.has('metadata_csum') || features.has('uninit_bg');
 }
 

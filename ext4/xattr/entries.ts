@@ -100,6 +100,14 @@ export function blockArea(volume: Volume, inode: Inode): XattrArea | undefined {
 	return area;
 }
 
+/** The checksum of the block of attributes with the physical number `number`. */
+export function xattrBlockChecksum(volume: Volume, number: number, bytes: Uint8Array): number {
+	const low = crc32cOfU32(volume.superblock.checksumSeed, number % 2 ** 32);
+	const numbered = crc32cOfU32(low, Math.floor(number / 2 ** 32));
+	const before = crc32cOf(numbered, bytes.subarray(0, xattrChecksumAt));
+	return crc32cOf(crc32cOfZeros(before, 4), bytes.subarray(xattrChecksumAt + 4));
+}
+
 function checkHeader(volume: Volume, inode: Inode, block: CachedBlock): void {
 	const place = {inode: inode.number, block: block.number};
 	const header = ext4_xattr_header.at(block.view, 0);
@@ -111,11 +119,7 @@ function checkHeader(volume: Volume, inode: Inode, block: CachedBlock): void {
 		);
 	}
 	if (!volume.features.has('metadata_csum')) return;
-	const {checksumSeed} = volume.superblock;
-	const low = crc32cOfU32(checksumSeed, block.number % 2 ** 32);
-	const numbered = crc32cOfU32(low, Math.floor(block.number / 2 ** 32));
-	const before = crc32cOf(numbered, block.bytes.subarray(0, xattrChecksumAt));
-	const expected = crc32cOf(crc32cOfZeros(before, 4), block.bytes.subarray(xattrChecksumAt + 4));
+	const expected = xattrBlockChecksum(volume, block.number, block.bytes);
 	if (header.h_checksum !== expected) {
 		throw new CorruptError(
 			'EXT4_BAD_XATTR_CHECKSUM',

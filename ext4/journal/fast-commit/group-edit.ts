@@ -8,6 +8,7 @@ import {
 	descriptorBlock,
 	firstBlockOfGroup,
 	groupChecksum,
+	hasGroupChecksums,
 	hasSuperblockCopy,
 } from '../../groups.ts';
 import {ext4_group_desc, type Group, groupChecksumAt, groupFlags} from '../../layout/group.ts';
@@ -15,10 +16,6 @@ import type {Volume} from '../../volume.ts';
 import type {EditedBlock, EditedBlocks} from './edited-blocks.ts';
 
 const fields = ext4_group_desc.fields;
-
-function hasGroupChecksums(volume: Volume): boolean {
-	return volume.features.has('metadata_csum') || volume.features.has('uninit_bg');
-}
 
 /** Blocks of the superblock's copy and of descriptors at the start of a group. */
 function headBlocks(volume: Volume, index: number): number {
@@ -75,7 +72,7 @@ export class GroupEdit {
 		this.firstCluster = Math.floor(firstBlock / 2 ** clusterBits);
 		const endBlock = Math.min(firstBlock + blocksPerGroup, blockCount);
 		this.clusterCount = Math.ceil((endBlock - firstBlock) / 2 ** clusterBits);
-		this.#flags = hasGroupChecksums(volume) ? this.#group.flags : 0;
+		this.#flags = hasGroupChecksums(volume.features) ? this.#group.flags : 0;
 		this.#freeClusters = this.#group.freeClusterCount;
 		this.#freeInodes = this.#group.freeInodeCount;
 		this.#usedDirectories = this.#group.usedDirectoryCount;
@@ -141,7 +138,7 @@ export class GroupEdit {
 		for (const [low, high, value] of halves) this.#writeHalves(view, low, high, value);
 		view.setUint16(fields.bg_flags.at, this.#flags, true);
 		if (features.has('metadata_csum')) this.#writeBitmapChecksums(view);
-		if (hasGroupChecksums(this.#volume)) {
+		if (hasGroupChecksums(features)) {
 			view.setUint16(groupChecksumAt, groupChecksum(superblock, index, bytes), true);
 		}
 	}

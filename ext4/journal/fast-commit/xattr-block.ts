@@ -1,8 +1,8 @@
 /** Letting go of a block of attributes that several inodes may share. */
-import {crc32cOf, crc32cOfU32, crc32cOfZeros} from '../../checksum.ts';
 import {CorruptError} from '../../errors.ts';
 import {ext4_xattr_header, xattrChecksumAt, xattrMagic} from '../../layout/xattr.ts';
 import type {Volume} from '../../volume.ts';
+import {xattrBlockChecksum} from '../../xattr/entries.ts';
 import type {EditedBlocks} from './edited-blocks.ts';
 
 const {h_magic, h_refcount} = ext4_xattr_header.fields;
@@ -19,11 +19,7 @@ export function releaseXattrBlock(volume: Volume, blocks: EditedBlocks, number: 
 	if (count <= 1) return true;
 	view.setUint32(h_refcount.at, count - 1, true);
 	if (volume.features.has('metadata_csum')) {
-		const low = crc32cOfU32(volume.superblock.checksumSeed, number % 2 ** 32);
-		const seed = crc32cOfU32(low, Math.floor(number / 2 ** 32));
-		const before = crc32cOfZeros(crc32cOf(seed, bytes.subarray(0, xattrChecksumAt)), 4);
-		const sum = crc32cOf(before, bytes.subarray(xattrChecksumAt + 4));
-		view.setUint32(xattrChecksumAt, sum, true);
+		view.setUint32(xattrChecksumAt, xattrBlockChecksum(volume, number, bytes), true);
 	}
 	return false;
 }
