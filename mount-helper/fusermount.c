@@ -75,7 +75,12 @@ static void listen_to(int fd, char *said, size_t size) {
 	char chunk[256];
 	long long deadline = now_ms() + PATIENCE_MS;
 	struct pollfd wait = {.fd = fd, .events = POLLIN};
-	while (now_ms() < deadline && poll(&wait, 1, (int)(deadline - now_ms())) != 0) {
+	for (;;) {
+		/* Never negative, which would be without end. */
+		long long left = deadline - now_ms();
+		if (left <= 0 || poll(&wait, 1, (int)left) == 0) {
+			break;
+		}
 		ssize_t got = read(fd, chunk, sizeof chunk);
 		if (got == 0 || (got < 0 && errno != EINTR)) {
 			break;

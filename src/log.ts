@@ -2,7 +2,7 @@
 import {writeSync} from 'node:fs';
 import {printable} from '../images/errors.ts';
 
-const levels = ['error', 'warn', 'info', 'debug'] as const;
+const levels = ['error', 'warn', 'info'] as const;
 export type LogLevel = (typeof levels)[number];
 
 let threshold: number = levels.indexOf('warn');
@@ -14,7 +14,7 @@ export function setLogLevel(level: LogLevel): void {
 
 function write(level: LogLevel, message: string): void {
 	if (levels.indexOf(level) > threshold) return;
-	const prefix = level === 'warn' ? 'warning: ' : level === 'debug' ? 'debug: ' : '';
+	const prefix = level === 'warn' ? 'warning: ' : '';
 	writeError(`ext4box: ${prefix}${printable(message)}\n`);
 }
 
@@ -33,5 +33,4 @@ export const log = {
 	error: (message: string) => write('error', message),
 	warn: (message: string) => write('warn', message),
 	info: (message: string) => write('info', message),
-	debug: (message: string) => write('debug', message),
 };
