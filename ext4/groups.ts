@@ -115,13 +115,10 @@ export class GroupTable {
 
 	#assertPlaces(group: Group, descriptorAt: number): void {
 		const {geometry} = this.#superblock;
-		const tableBlocks = Math.ceil(
-			(geometry.inodesPerGroup * geometry.inodeSize) / geometry.blockSize,
-		);
 		const places: readonly (readonly [string, number, number])[] = [
 			['block bitmap', group.blockBitmap, 1],
 			['inode bitmap', group.inodeBitmap, 1],
-			['inode table', group.inodeTable, tableBlocks],
+			['inode table', group.inodeTable, geometry.inodeTableBlocks],
 		];
 		for (const [name, start, length] of places) {
 			if (start <= geometry.firstDataBlock || start + length > geometry.blockCount) {

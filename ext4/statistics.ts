@@ -39,10 +39,10 @@ function headBlocks(volume: Volume): number {
 	const {superblock} = volume;
 	const {descriptorsPerBlock, groupCount} = superblock.geometry;
 	const firstInMeta = Math.min(groupCount, superblock.firstMetaGroup * descriptorsPerBlock);
-	const tableBlocks = superblock.features.has('meta_bg')
+	const descriptorBlocks = superblock.features.has('meta_bg')
 		? superblock.firstMetaGroup
 		: Math.ceil(groupCount / descriptorsPerBlock);
-	const perCopy = 1 + tableBlocks + superblock.reservedDescriptorBlocks;
+	const perCopy = 1 + descriptorBlocks + superblock.reservedDescriptorBlocks;
 	// In a meta block group its first, second and last group hold a copy of its descriptors.
 	const inMeta = groupCount - firstInMeta;
 	const holders = Math.min(descriptorsPerBlock, 3);
@@ -61,11 +61,8 @@ function overheadBlocks(volume: Volume): number {
 	const {geometry} = superblock;
 	const stored = superblock.overheadClusterCount * 2 ** geometry.clusterBits;
 	if (stored > 0 && stored <= geometry.blockCount) return stored;
-	const tableBlocks = Math.ceil(
-		(geometry.inodesPerGroup * geometry.inodeSize) / geometry.blockSize,
-	);
 	let overhead = geometry.firstDataBlock + headBlocks(volume);
-	overhead += geometry.groupCount * (tableBlocks + 2);
+	overhead += geometry.groupCount * (geometry.inodeTableBlocks + 2);
 	if (superblock.journalInode !== 0 && superblock.features.has('has_journal')) {
 		const journal = volume.readReservedInode(superblock.journalInode);
 		overhead += Math.floor(journal.sizeBytes / geometry.blockSize);
@@ -95,7 +92,7 @@ const countedFree = new WeakMap<Volume, FreeCounts>();
  */
 function freeCounts(volume: Volume): FreeCounts {
 	const {superblock, recovery} = volume;
-	if (recovery === undefined && superblock.isClean) {
+	if (recovery === undefined && superblock.isClean && !superblock.features.has('needs_recovery')) {
 		return {blocks: superblock.freeBlockCount, inodes: superblock.freeInodeCount};
 	}
 	const known = countedFree.get(volume);

@@ -188,11 +188,8 @@ export class Volume {
 		}
 		const group = this.group(Math.floor((number - 1) / geometry.inodesPerGroup));
 		const position = ((number - 1) % geometry.inodesPerGroup) * geometry.inodeSize;
-		const tableBlocks = Math.ceil(
-			(geometry.inodesPerGroup * geometry.inodeSize) / geometry.blockSize,
-		);
 		const blockNumber = group.inodeTable + Math.floor(position / geometry.blockSize);
-		const block = this.cache.readAhead(blockNumber, group.inodeTable, tableBlocks);
+		const block = this.cache.readAhead(blockNumber, group.inodeTable, geometry.inodeTableBlocks);
 		return {block, at: position % geometry.blockSize};
 	}
 

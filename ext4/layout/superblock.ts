@@ -130,6 +130,8 @@ export type Geometry = {
 	readonly blocksPerGroup: number;
 	readonly clustersPerGroup: number;
 	readonly inodesPerGroup: number;
+	/** Blocks of the inode table of each group. */
+	readonly inodeTableBlocks: number;
 	readonly inodeCount: number;
 	readonly inodeSize: number;
 	readonly firstInode: number;
@@ -246,6 +248,7 @@ export function readGeometry(
 		blocksPerGroup,
 		clustersPerGroup,
 		inodesPerGroup,
+		inodeTableBlocks: Math.ceil((inodesPerGroup * inodeSize) / blockSize),
 		inodeCount: raw.s_inodes_count,
 		inodeSize,
 		firstInode,

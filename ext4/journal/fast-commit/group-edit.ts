@@ -25,10 +25,10 @@ function headBlocks(volume: Volume, index: number): number {
 	const metaGroup = Math.floor(index / descriptorsPerBlock);
 	if (metaGroup < superblock.firstMetaGroup) {
 		if (!hasCopy) return 0;
-		const tableBlocks = superblock.features.has('meta_bg')
+		const descriptorBlocks = superblock.features.has('meta_bg')
 			? superblock.firstMetaGroup
 			: Math.ceil(groupCount / descriptorsPerBlock);
-		return 1 + tableBlocks + superblock.reservedDescriptorBlocks;
+		return 1 + descriptorBlocks + superblock.reservedDescriptorBlocks;
 	}
 	const inMeta = index % descriptorsPerBlock;
 	const holdsDescriptors = inMeta === 0 || inMeta === 1 || inMeta === descriptorsPerBlock - 1;
@@ -207,14 +207,11 @@ export class GroupEdit {
 		const {geometry, superblock} = this.#volume;
 		const {index, blockBitmap, inodeBitmap, inodeTable} = this.#group;
 		const firstBlock = firstBlockOfGroup(superblock, index);
-		const tableBlocks = Math.ceil(
-			(geometry.inodesPerGroup * geometry.inodeSize) / geometry.blockSize,
-		);
 		const metadata = [
 			[firstBlock, headBlocks(this.#volume, index)],
 			[blockBitmap, 1],
 			[inodeBitmap, 1],
-			[inodeTable, tableBlocks],
+			[inodeTable, geometry.inodeTableBlocks],
 		] as const;
 		for (const [start, length] of metadata) {
 			for (let block = start; block < start + length; block++) {
