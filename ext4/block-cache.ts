@@ -25,6 +25,9 @@ export type CachedBlock = {
 /** Blocks read at once when a neighbour is likely to be wanted next; in bytes. */
 const readAheadBytes = 32 * 1024;
 
+/** Each block costs some 420 bytes of V8's heap beside its own bytes, and that heap is bounded. */
+const keptBlocksMax = 100_000;
+
 export class BlockCache {
 	readonly blockSize: number;
 	readonly blockCount: number;
@@ -41,7 +44,7 @@ export class BlockCache {
 		this.#device = device;
 		this.blockSize = blockSize;
 		this.blockCount = blockCount;
-		this.#blocksMax = Math.max(16, Math.floor(cacheBytes / blockSize));
+		this.#blocksMax = Math.min(Math.max(16, Math.floor(cacheBytes / blockSize)), keptBlocksMax);
 	}
 
 	/** Throws `CorruptError` for a number outside the volume, `DeviceError` from the device. */

@@ -39,7 +39,7 @@ Whose files
   fakeroot            accepted, and without effect where nothing is written
 
 Other
-  cache_size=BYTES    bound of the server's cache (suffixes k, m, g)
+  cache_size=BYTES    bound of the server's cache (suffixes k, m, g); 100,000 blocks at most
   direct              bypass the page cache
   noexec, noatime     as mount(8) has them; nosuid and nodev always hold
   minixdf, bsddf      df counts the file system's own metadata, or not (the default)
