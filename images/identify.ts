@@ -227,8 +227,8 @@ export function identify(device: BlockDevice): Guess | undefined {
 	if (isZero(head) && isZero(readSome(device, 0, zeroSampleBytes))) {
 		const isAll = device.sizeBytes <= zeroSampleBytes;
 		return {
-			name: isAll ? 'nothing but zeros' : 'empty (its first MiB is all zeros)',
-			advice: 'make a file system on it first: mke2fs -t ext4 IMAGE',
+			name: isAll ? 'nothing but zeros' : 'zeros, in its first MiB at least',
+			advice: undefined,
 		};
 	}
 	if (isText(head)) return {name: 'text', advice: notDisk};

@@ -79,13 +79,14 @@ function oneLine(error: unknown): string {
 }
 
 function main(): void {
-	let config: ServerConfig;
+	let config: ServerConfig | undefined;
 	let opened: ReturnType<typeof openVolume>;
 	try {
 		config = parseServerConfig(process.argv[2] ?? '');
 		opened = openVolume(config);
 	} catch (error) {
-		writeError(`${oneLine(error)}\n`);
+		const image = config === undefined ? '' : `${printable(config.imageName)}: `;
+		writeError(`ext4box: ${image}${oneLine(error)}\n`);
 		process.exitCode = 1;
 		return;
 	}

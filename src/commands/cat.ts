@@ -2,9 +2,10 @@
 import {FileError, type Inode, isExpectedError, type Volume} from '../../ext4/index.ts';
 import {Mapper, readRange} from '../../iomap/index.ts';
 import {argumentBytes} from '../argument-bytes.ts';
+import {parseCommand} from '../command-line.ts';
 import {describeFailure} from '../failure.ts';
 import {typeNames} from '../format.ts';
-import {imageOptions, imageOptionsHelp, parseCommand, withVolume} from '../image-arguments.ts';
+import {imageOptions, imageOptionsHelp, withVolume} from '../image-arguments.ts';
 import {log} from '../log.ts';
 import {flushOutput, printBytes} from '../output.ts';
 import {findPath} from '../paths.ts';

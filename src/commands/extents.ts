@@ -11,9 +11,10 @@ import {
 import {lastExtentBlock} from '../../ext4/mapping/index.ts';
 import {sizeText} from '../../images/index.ts';
 import {argumentBytes} from '../argument-bytes.ts';
+import {parseCommand} from '../command-line.ts';
 import {about} from '../failure.ts';
 import {countOf, typeNames} from '../format.ts';
-import {imageOptions, imageOptionsHelp, parseCommand, withVolume} from '../image-arguments.ts';
+import {imageOptions, imageOptionsHelp, withVolume} from '../image-arguments.ts';
 import {formatTable, jsonBytes, print, printJson, quoteName} from '../output.ts';
 import {type Found, findPath} from '../paths.ts';
 

@@ -11,13 +11,13 @@ import {
 import {openImage, sizeText} from '../../images/index.ts';
 import {argumentBytes} from '../argument-bytes.ts';
 import {UsageError} from '../cli-error.ts';
+import {parseCommand} from '../command-line.ts';
 import {about, describeFailure} from '../failure.ts';
 import {secondsTime} from '../format.ts';
 import {
 	type ImageValues,
 	imageOptions,
 	imageOptionsHelp,
-	parseCommand,
 	placeOf,
 	withVolume,
 } from '../image-arguments.ts';

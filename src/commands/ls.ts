@@ -7,9 +7,10 @@ import {
 	type Volume,
 } from '../../ext4/index.ts';
 import {argumentBytes} from '../argument-bytes.ts';
+import {parseCommand} from '../command-line.ts';
 import {about, describeFailure} from '../failure.ts';
 import {isoTime, minuteTime, modeText} from '../format.ts';
-import {imageOptions, imageOptionsHelp, parseCommand, withVolume} from '../image-arguments.ts';
+import {imageOptions, imageOptionsHelp, withVolume} from '../image-arguments.ts';
 import {log} from '../log.ts';
 import {
 	formatTable,

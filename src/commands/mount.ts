@@ -1,12 +1,12 @@
-import {parseArgs} from 'node:util';
 import {assertUtf8} from '../argument-bytes.ts';
-import {UsageError} from '../cli-error.ts';
+import {parseCommand, placeOptions} from '../command-line.ts';
 import {log, setLogLevel} from '../log.ts';
 import {findPrograms, launchMount, type Mounted, type Programs} from '../mount/launch.ts';
 import {prepareMountpoint} from '../mount/mountpoint.ts';
 import {parseMountOptions} from '../mount/options.ts';
 
-export const usage = `Usage: ext4box mount IMAGE DIR [-o OPTIONS] [--foreground] [--verbose]
+export const usage = `Usage: ext4box mount IMAGE DIR [-r] [-o OPTIONS] [--partition N | --offset BYTES]
+                     [--foreground] [--verbose]
 
 Mounts the ext2, ext3 or ext4 file system in IMAGE (a file, a block device, or a disk with
 partitions) on the directory DIR, and returns once it answers. No root is needed: DIR must be yours,
@@ -14,6 +14,9 @@ and fusermount3 (package fuse3) be installed; without it, see "ext4box run --hel
 "ext4box umount DIR" ends the mount. Should its server die, the mount is taken away at once.
 
   -o OPTIONS          mount options, separated by commas (below); may be given several times
+  -r, --read-only     as -o ro
+  --partition N, --offset BYTES
+                      as -o partition=N, -o offset=BYTES
   -f, --foreground    stay until the mount ends; ^C ends it
   -v, --verbose       say which way was taken: mount(2) as root, or fusermount3
   -h, --help          show this text
@@ -68,34 +71,31 @@ type Arguments = {
 };
 
 function parse(args: string[]): Arguments {
-	const {values, positionals} = parseCommandLine(args);
-	const [image, directory, extra] = positionals;
-	if (image === undefined || directory === undefined || extra !== undefined) {
-		throw new UsageError('mount takes an image and a directory: ext4box mount IMAGE DIR');
-	}
+	const {values, positionals} = parseCommand(
+		'mount',
+		args,
+		{
+			options: {type: 'string', short: 'o', multiple: true, default: []},
+			partition: {type: 'string'},
+			offset: {type: 'string'},
+			'read-only': {type: 'boolean', short: 'r', default: false},
+			foreground: {type: 'boolean', short: 'f', default: false},
+			verbose: {type: 'boolean', short: 'v', default: false},
+		},
+		['IMAGE', 'DIR'],
+	);
+	const [image = '', directory = ''] = positionals; // parseCommand has seen that they are there.
 	return {
 		image,
 		directory,
-		lists: values.options,
-		isForeground: values.foreground,
-		isVerbose: values.verbose,
+		lists: [
+			...values.options,
+			...placeOptions(values),
+			...(values['read-only'] === true ? ['ro'] : []),
+		],
+		isForeground: values.foreground === true,
+		isVerbose: values.verbose === true,
 	};
-}
-
-function parseCommandLine(args: string[]) {
-	try {
-		return parseArgs({
-			args,
-			allowPositionals: true,
-			options: {
-				options: {type: 'string', short: 'o', multiple: true, default: []},
-				foreground: {type: 'boolean', short: 'f', default: false},
-				verbose: {type: 'boolean', short: 'v', default: false},
-			},
-		});
-	} catch (error) {
-		throw new UsageError((error as Error).message);
-	}
 }
 
 async function mount(

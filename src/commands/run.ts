@@ -1,9 +1,9 @@
 import {mkdtempSync, realpathSync, rmdirSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {parseArgs} from 'node:util';
 import {assertUtf8} from '../argument-bytes.ts';
 import {CliError, UsageError} from '../cli-error.ts';
+import {parseCommand, placeOptions} from '../command-line.ts';
 import {log, setLogLevel} from '../log.ts';
 import {findPrograms, launchRun, type Mounted, type Programs} from '../mount/launch.ts';
 import {prepareMountpoint} from '../mount/mountpoint.ts';
@@ -21,6 +21,8 @@ files are shown as yours, unless a mapping is asked for (owners that are not you
 
   --at DIR            mount there instead of in a new place; any directory will do, not only your own
   --ro                mount read-only
+  --partition N, --offset BYTES
+                      where on the disk the file system is
   -o OPTIONS          mount options, as for "ext4box mount"
   -v, --verbose       say where it was mounted
   -h, --help          show this text
@@ -52,31 +54,27 @@ function parse(args: string[]): Arguments {
 	// Cut before parsing: the options after "--" are COMMAND's.
 	const end = args.indexOf('--');
 	const own = end < 0 ? args : args.slice(0, end);
-	const {values, positionals} = parseCommandLine(own);
-	const [image, extra] = positionals;
+	const {values, positionals} = parseCommand(
+		'run',
+		own,
+		{
+			at: {type: 'string'},
+			ro: {type: 'boolean', default: false},
+			options: {type: 'string', short: 'o', multiple: true, default: []},
+			partition: {type: 'string'},
+			offset: {type: 'string'},
+			verbose: {type: 'boolean', short: 'v', default: false},
+		},
+		['IMAGE'],
+	);
+	const [image = ''] = positionals; // parseCommand has seen that it is there.
 	const command = end < 0 ? [] : args.slice(end + 1);
-	if (image === undefined || extra !== undefined || command.length === 0) {
+	if (command.length === 0) {
 		throw new UsageError('run takes an image and a command: ext4box run IMAGE -- COMMAND');
 	}
-	const lists = values.ro ? [...values.options, 'ro'] : values.options;
-	return {image, at: values.at ?? null, lists, command, isVerbose: values.verbose};
-}
-
-function parseCommandLine(args: string[]) {
-	try {
-		return parseArgs({
-			args,
-			allowPositionals: true,
-			options: {
-				at: {type: 'string'},
-				ro: {type: 'boolean', default: false},
-				options: {type: 'string', short: 'o', multiple: true, default: []},
-				verbose: {type: 'boolean', short: 'v', default: false},
-			},
-		});
-	} catch (error) {
-		throw new UsageError((error as Error).message);
-	}
+	const ro = values.ro === true ? ['ro'] : [];
+	const lists = [...values.options, ...placeOptions(values), ...ro];
+	return {image, at: values.at ?? null, lists, command, isVerbose: values.verbose === true};
 }
 
 async function runCommand(

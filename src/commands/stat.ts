@@ -8,9 +8,10 @@ import {
 	type Volume,
 } from '../../ext4/index.ts';
 import {argumentBytes} from '../argument-bytes.ts';
+import {parseCommand} from '../command-line.ts';
 import {describeFailure} from '../failure.ts';
 import {describeFlags, fullTime, isoTime, modeText, permissionText, typeNames} from '../format.ts';
-import {imageOptions, imageOptionsHelp, parseCommand, withVolume} from '../image-arguments.ts';
+import {imageOptions, imageOptionsHelp, withVolume} from '../image-arguments.ts';
 import {log} from '../log.ts';
 import {formatTable, jsonBytes, print, printJsonList, quoteName} from '../output.ts';
 import {type Found, findPath} from '../paths.ts';

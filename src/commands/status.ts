@@ -1,7 +1,7 @@
-import {parseArgs} from 'node:util';
 import {printable} from '../../images/index.ts';
 import {assertUtf8} from '../argument-bytes.ts';
-import {CliError, UsageError} from '../cli-error.ts';
+import {CliError} from '../cli-error.ts';
+import {parseCommand} from '../command-line.ts';
 import {askStatus, type StatusAnswer} from '../mount/ask-status.ts';
 import {isExt4box, type Mount, mountAt, readMounts, resolveMountpoint} from '../mount/mounts.ts';
 import {formatTable, print, printJson, printLine} from '../output.ts';
@@ -32,15 +32,8 @@ export async function run(args: string[]): Promise<number> {
 
 function parse(args: string[]): {directory: string | undefined; isJson: boolean} {
 	const options = {json: {type: 'boolean'}} as const;
-	try {
-		const {values, positionals} = parseArgs({args, options, allowPositionals: true});
-		const [directory, extra] = positionals;
-		if (extra !== undefined) throw new UsageError(`"${extra}" is one argument too many`);
-		return {directory, isJson: values.json === true};
-	} catch (error) {
-		if (!(error instanceof TypeError)) throw error;
-		throw new UsageError(`${error.message}; see "ext4box help status"`);
-	}
+	const {values, positionals} = parseCommand('status', args, options, ['[DIR]']);
+	return {directory: positionals[0], isJson: values.json === true};
 }
 
 async function showOne(given: string, isJson: boolean): Promise<number> {

@@ -1,6 +1,6 @@
-import {parseArgs} from 'node:util';
 import {assertUtf8} from '../argument-bytes.ts';
-import {CliError, UsageError} from '../cli-error.ts';
+import {CliError} from '../cli-error.ts';
+import {parseCommand} from '../command-line.ts';
 import {log, setLogLevel} from '../log.ts';
 import {findPrograms, launchUnmount, type Programs} from '../mount/launch.ts';
 import {
@@ -15,10 +15,10 @@ import {
 	waitForEnd,
 } from '../mount/mounts.ts';
 
-export const usage = `Usage: ext4box umount DIR [--lazy]
+export const usage = `Usage: ext4box umount DIR [--lazy] [--verbose]
 
-Unmounts what "ext4box mount" mounted on DIR, and waits until the server has ended: then all is on
-disk. (umount(8) and fusermount3 -u unmount as well, but return earlier.) A mount whose server was
+Unmounts what "ext4box mount" mounted on DIR, and waits until the server has ended and let
+go of the image. (umount(8) and fusermount3 -u unmount as well, but return earlier.) A mount whose server was
 killed is taken away, too.
 
   -l, -z, --lazy      unmount although files are in use: the mount goes from the tree of names at
@@ -36,34 +36,20 @@ Exit status: 0 unmounted, 1 failed (in use, not yours, nothing mounted), 2 wrong
 /** `ext4box umount`: see usage. Tests give another helper. */
 export async function run(args: string[], programs?: Programs): Promise<number> {
 	assertUtf8(args);
-	const {values, positionals} = parseCommandLine(args);
-	const [directory, extra] = positionals;
-	if (directory === undefined || extra !== undefined) {
-		throw new UsageError('umount takes one directory: ext4box umount DIR');
-	}
-	const isLazy = values.lazy || values['lazy-fuse'];
+	const options = {
+		lazy: {type: 'boolean', short: 'l', default: false},
+		// As fusermount3 spells it.
+		'lazy-fuse': {type: 'boolean', short: 'z', default: false},
+		verbose: {type: 'boolean', short: 'v', default: false},
+	} as const;
+	const {values, positionals} = parseCommand('umount', args, options, ['DIR']);
+	const [directory = ''] = positionals; // parseCommand has seen that it is there.
+	const isLazy = values.lazy === true || values['lazy-fuse'] === true;
 	if (values.verbose) {
 		setLogLevel('info');
 	}
 	await unmount(directory, isLazy, (programs ?? findPrograms()).helper);
 	return 0;
-}
-
-function parseCommandLine(args: string[]) {
-	try {
-		return parseArgs({
-			args,
-			allowPositionals: true,
-			options: {
-				lazy: {type: 'boolean', short: 'l', default: false},
-				// As fusermount3 spells it.
-				'lazy-fuse': {type: 'boolean', short: 'z', default: false},
-				verbose: {type: 'boolean', short: 'v', default: false},
-			},
-		});
-	} catch (error) {
-		throw new UsageError((error as Error).message);
-	}
 }
 
 async function unmount(directory: string, isLazy: boolean, helper: string): Promise<void> {

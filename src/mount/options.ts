@@ -1,4 +1,5 @@
 import {UsageError} from '../cli-error.ts';
+import {parseBytes} from '../command-line.ts';
 import {
 	type ErrorPolicy,
 	type IdRange,
@@ -90,7 +91,7 @@ const flags: ReadonlyMap<string, Partial<Draft>> = new Map<string, Partial<Draft
 type TakeValue = (value: string) => Partial<Draft>;
 
 const valued: ReadonlyMap<string, TakeValue> = new Map<string, TakeValue>([
-	['offset', value => ({offset: parseSize('offset', value)})],
+	['offset', value => ({offset: parseBytes(value, 'option offset')})],
 	['partition', value => ({partition: parsePartition(value)})],
 	['cache_size', value => ({cacheBytes: parseCacheSize(value)})],
 	['errors', value => ({errors: parseErrors(value)})],
@@ -248,26 +249,8 @@ function parseId(name: string, text: string): number {
 	return id;
 }
 
-const unitBytes: Readonly<Record<string, number>> = {
-	'': 1,
-	k: 2 ** 10,
-	m: 2 ** 20,
-	g: 2 ** 30,
-	t: 2 ** 40,
-};
-
-function parseSize(name: string, text: string): number {
-	const match = /^(\d{1,16})([kmgt]?)$/i.exec(text);
-	const unit = unitBytes[match?.[2]?.toLowerCase() ?? ''] ?? Number.NaN;
-	const bytes = Number(match?.[1] ?? Number.NaN) * unit;
-	if (!Number.isSafeInteger(bytes)) {
-		throw new UsageError(`option ${name}: ${JSON.stringify(text)} is not a number of bytes`);
-	}
-	return bytes;
-}
-
 function parseCacheSize(text: string): number {
-	const bytes = parseSize('cache_size', text);
+	const bytes = parseBytes(text, 'option cache_size');
 	if (bytes === 0) {
 		throw new UsageError('option cache_size: a cache of nothing can hold no block');
 	}

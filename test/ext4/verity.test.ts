@@ -1,4 +1,3 @@
-import {execFileSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
 import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -8,6 +7,7 @@ import {inodeFlags, Volume} from '../../ext4/index.ts';
 import {nodeHashes} from '../../images/hashes.ts';
 import {openRaw} from '../../images/raw.ts';
 import {Mapper, readRange} from '../../iomap/index.ts';
+import {e2fsprogs} from '../support/e2fsprogs.ts';
 
 const blockSize = 4096;
 const alignment = 65536;
@@ -83,10 +83,10 @@ function readBack(size: number, algorithm: string, salt: Uint8Array, damage: Dam
 		writeFileSync(join(folder, 'tree', 'file'), stored);
 		const image = join(folder, 'disk.img');
 		const options = ['-q', '-F', '-t', 'ext4', '-b', `${blockSize}`, '-d', join(folder, 'tree')];
-		execFileSync('mke2fs', [...options, image, '8M'], {stdio: 'ignore'});
+		e2fsprogs('mke2fs', [...options, image, '8M']);
 		const flags = inodeFlags.extents | inodeFlags.verity;
 		for (const command of [`sif file size ${size}`, `sif file flags 0x${flags.toString(16)}`]) {
-			execFileSync('debugfs', ['-w', '-R', command, image], {stdio: 'ignore'});
+			e2fsprogs('debugfs', ['-w', '-R', command, image]);
 		}
 		const device = openRaw(image);
 		try {

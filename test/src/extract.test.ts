@@ -11,6 +11,7 @@ import {Tree} from '../../src/extract/tree.ts';
 import * as syscalls from '../../src/syscalls.ts';
 import {contents, indexedNames, makeImage, sparse} from '../support/made-image.ts';
 import {type Result, run, temporary} from '../support/program.ts';
+import {testUnless} from '../support/skip.ts';
 import {addDirectory, dots, type TinyEntry, writeEntries} from '../support/tiny-directory.ts';
 import {TinyImage, writeLeaf} from '../support/tiny-image.ts';
 
@@ -30,12 +31,7 @@ function extract(
 	return {out, result: run(['extract', path, '-o', out, ...options], {isOrdinary: true})};
 }
 
-function asRoot(t: ExecutionContext): boolean {
-	if (isRoot) return true;
-	t.log('skipped: not root');
-	t.pass();
-	return false;
-}
+const notRoot = isRoot ? undefined : 'not root';
 
 /** Null where the file has no attribute of that name; undefined where getfattr is not installed. */
 function attributeOf(path: string, name: string): string | null | undefined {
@@ -103,8 +99,7 @@ test('directories get the times that the image gives them, after their contents'
 	}
 });
 
-test('root keeps owners and devices when asked, and only then', t => {
-	if (!asRoot(t)) return;
+testUnless(notRoot, 'root keeps owners and devices when asked, and only then', t => {
 	const directory = temporary(t);
 	for (const [name, options] of [
 		['kept', ['--owners']],

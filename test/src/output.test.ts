@@ -1,6 +1,7 @@
 import {spawnSync} from 'node:child_process';
 import test from 'ava';
 import {formatTable, jsonBytes, quoteName, toJsonText} from '../../src/output.ts';
+import {missing, testUnless} from '../support/skip.ts';
 
 const quoted: readonly (readonly [string | Uint8Array, string])[] = [
 	['plain', 'plain'],
@@ -23,18 +24,13 @@ for (const [name, expected] of quoted) {
 	});
 }
 
-test('bash reads every quoted name back as it was', t => {
+testUnless(missing('bash'), 'bash reads every quoted name back as it was', t => {
 	const names = [
 		...quoted.map(([name]) => Buffer.from(name)),
 		Buffer.from([1, 127, 128, 39, 92, 34]),
 	];
 	const command = `printf '%s\\0' ${names.map(name => quoteName(name)).join(' ')}`;
 	const result = spawnSync('bash', ['-c', command], {env: {LC_ALL: 'C'}});
-	if (result.error !== undefined) {
-		t.log('skipped: no bash');
-		t.pass();
-		return;
-	}
 	t.deepEqual(result.stdout, Buffer.concat(names.flatMap(name => [name, Buffer.of(0)])));
 });
 
