@@ -125,7 +125,7 @@ export class Features {
 			throw new UnsupportedError(
 				'EXT4_UNSUPPORTED_JOURNAL_DEVICE',
 				'journal_dev',
-				'this is an external journal of another file system and holds no files',
+				'this is the external journal of another file system (journal_dev) and holds no files',
 			);
 		}
 		const readable: readonly string[] = readableIncompat;
