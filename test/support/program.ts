@@ -46,16 +46,19 @@ export function temporary(t: ExecutionContext): string {
 	fs.chmodSync(directory, 0o777);
 	t.teardown(() => {
 		// What an ordinary user extracted may be closed even to its owner; root need not care.
-		if (!isRoot) openAll(directory);
+		if (!isRoot) openAll(Buffer.from(directory));
 		fs.rmSync(directory, {recursive: true, force: true});
 	});
 	return directory;
 }
 
-function openAll(directory: string): void {
+/** Names as bytes: not all of them are UTF-8. */
+function openAll(directory: Buffer): void {
 	fs.chmodSync(directory, 0o700);
-	for (const entry of fs.readdirSync(directory, {withFileTypes: true})) {
-		if (entry.isDirectory()) openAll(join(directory, entry.name));
+	const entries = fs.readdirSync(directory, {withFileTypes: true, encoding: 'buffer'});
+	for (const entry of entries) {
+		if (!entry.isDirectory()) continue;
+		openAll(Buffer.concat([directory, Buffer.from('/'), entry.name]));
 	}
 }
 
