@@ -3,7 +3,8 @@
  * the kernel caches those.
  *
  * Eviction is by the clock algorithm. An evicted block's bytes are left to whoever still holds
- * them; so nothing that was handed out ever changes under its holder.
+ * them. A block that a transaction changed stays until it was written to its place; who changes
+ * one, and how, is `journal/handle.ts`'s matter.
  */
 import type {BlockDevice} from './device.ts';
 import {CorruptError} from './errors.ts';
@@ -20,7 +21,20 @@ export type CachedBlock = {
 	checkedAs: string | object | undefined;
 	/** The clock's mark: touched since the hand last passed. */
 	isRecent: boolean;
+	/** Changed in the running transaction. */
+	isRunning: boolean;
+	/** Committed, and not yet written to its place. */
+	isLogged: boolean;
+	/**
+	 * Makes the block's checksum right; called when the transaction commits. Defined where the
+	 * bytes were changed since: until then the checksum is not to be believed, nor verified.
+	 */
+	seal: Seal | undefined;
+	/** The handle that holds a copy of how the block was before it. */
+	savedBy: object | undefined;
 };
+
+export type Seal = (block: CachedBlock) => void;
 
 /** Blocks read at once when a neighbour is likely to be wanted next; in bytes. */
 const readAheadBytes = 32 * 1024;
@@ -61,6 +75,34 @@ export class BlockCache {
 		this.#device.read(number * this.blockSize, block.bytes);
 		this.#keep(block);
 		return block;
+	}
+
+	/** A new block of zeros in place of whatever was known of `number`; nothing is read. */
+	create(number: number): CachedBlock {
+		this.assertInside(number);
+		const block = this.#allocate(number);
+		this.#keep(block);
+		return block;
+	}
+
+	/** The block, if it is here. */
+	peek(number: number): CachedBlock | undefined {
+		return this.#blocks.get(number);
+	}
+
+	/** Forgets a block: it is no block of metadata any more, or was changed beside the cache. */
+	drop(number: number): void {
+		this.#blocks.delete(number);
+	}
+
+	/** Takes back a block that was dropped or replaced. */
+	restore(block: CachedBlock): void {
+		this.#keep(block);
+	}
+
+	/** Blocks that may be held back from eviction without crowding out the rest. */
+	get pinnedBlocksMax(): number {
+		return Math.max(64, Math.floor(this.#blocksMax / 2));
 	}
 
 	/**
@@ -125,7 +167,17 @@ export class BlockCache {
 	#allocate(number: number): CachedBlock {
 		const bytes = new Uint8Array(this.blockSize);
 		const view = new DataView(bytes.buffer);
-		return {number, bytes, view, checkedAs: undefined, isRecent: true};
+		return {
+			number,
+			bytes,
+			view,
+			checkedAs: undefined,
+			isRecent: true,
+			isRunning: false,
+			isLogged: false,
+			seal: undefined,
+			savedBy: undefined,
+		};
 	}
 
 	#keep(block: CachedBlock): void {
@@ -134,21 +186,22 @@ export class BlockCache {
 			this.#clock.push(block);
 			return;
 		}
-		// Each step clears a mark, so that the second round at the latest finds a victim.
-		for (;;) {
+		// Each step clears a mark, so that the second round at the latest finds a victim, unless all
+		// are held by a transaction.
+		for (let steps = 2 * this.#clock.length; steps > 0; steps--) {
+			if (this.#hand >= this.#clock.length) this.#hand = 0;
 			const victim = this.#clock[this.#hand];
-			if (victim === undefined) {
-				this.#hand = 0;
-				continue;
-			}
-			if (victim.isRecent) {
+			if (victim === undefined) break;
+			if (victim.isRecent || victim.isRunning || victim.isLogged) {
 				victim.isRecent = false;
 				this.#hand++;
 				continue;
 			}
-			this.#blocks.delete(victim.number);
+			// What was dropped or replaced is still in the clock.
+			if (this.#blocks.get(victim.number) === victim) this.#blocks.delete(victim.number);
 			this.#clock[this.#hand++] = block;
 			return;
 		}
+		this.#clock.push(block);
 	}
 }

@@ -19,6 +19,9 @@ export interface BlockDevice {
 	/** Throws `DeviceError` when the device is read-only or the range does not lie inside it. */
 	write(position: number, from: Uint8Array): void;
 
+	/** As one `write` of the buffers laid end to end; one request where the device can do it so. */
+	writeScattered(position: number, from: readonly Uint8Array[]): void;
+
 	/** Returns when all that was written is on the medium. */
 	flush(): void;
 

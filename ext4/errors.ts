@@ -19,6 +19,8 @@ export type CorruptCode =
 	| 'EXT4_BAD_GROUP_DESCRIPTOR'
 	| 'EXT4_BAD_GROUP_CHECKSUM'
 	| 'EXT4_BAD_BITMAP_CHECKSUM'
+	| 'EXT4_BAD_BITMAP'
+	| 'EXT4_BLOCK_IN_USE'
 	| 'EXT4_BAD_INODE_NUMBER'
 	| 'EXT4_BAD_INODE'
 	| 'EXT4_BAD_INODE_CHECKSUM'
@@ -39,10 +41,14 @@ export type CorruptCode =
 	| 'EXT4_BAD_ACL'
 	| 'EXT4_BAD_JOURNAL'
 	| 'EXT4_BAD_JOURNAL_CHECKSUM'
+	| 'EXT4_BAD_ORPHANS'
+	| 'EXT4_BAD_QUOTA'
+	| 'EXT4_BAD_MMP'
 	| 'EXT4_BAD_VERITY';
 
 export type UnsupportedCode =
 	| 'EXT4_UNSUPPORTED_FEATURE'
+	| 'EXT4_UNSUPPORTED_FOR_WRITING'
 	| 'EXT4_UNSUPPORTED_JOURNAL_DEVICE'
 	| 'EXT4_UNSUPPORTED_EXTERNAL_JOURNAL'
 	| 'EXT4_UNSUPPORTED_ENCODING';
@@ -94,19 +100,28 @@ export class UnsupportedError extends Error {
 /** The names of the ordinary results; `src/errno.ts` gives each its number. */
 export type Errno =
 	| 'EACCES'
+	| 'EBUSY'
+	| 'EDQUOT'
+	| 'EEXIST'
+	| 'EFBIG'
 	| 'EINVAL'
 	| 'EISDIR'
 	| 'ELOOP'
+	| 'EMLINK'
 	| 'ENAMETOOLONG'
 	| 'ENODATA'
 	| 'ENOENT'
 	| 'ENOKEY'
+	| 'ENOSPC'
 	| 'ENOTDIR'
+	| 'ENOTEMPTY'
 	| 'ENXIO'
 	| 'EOPNOTSUPP'
 	| 'EPERM'
 	| 'ERANGE'
-	| 'EROFS';
+	| 'EROFS'
+	| 'ETXTBSY'
+	| 'EXDEV';
 
 /** The caller asked for something that is not so. */
 export class FileError extends Error {

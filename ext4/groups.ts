@@ -1,9 +1,15 @@
 /** The group descriptor table: where each descriptor lies, and whether it can be believed. */
-import type {BlockCache} from './block-cache.ts';
+import type {BlockCache, CachedBlock} from './block-cache.ts';
 import {crc16Of, crc32cOf, crc32cOfU32, crc32cOfZeros} from './checksum.ts';
 import {CorruptError} from './errors.ts';
 import type {Features} from './layout/features.ts';
-import {decodeGroup, type Group, groupChecksumAt} from './layout/group.ts';
+import {
+	decodeGroup,
+	encodeGroup,
+	type Group,
+	groupChecksumAt,
+	type MutableGroup,
+} from './layout/group.ts';
 import type {Superblock} from './superblock.ts';
 
 function isPowerOf(value: number, base: number): boolean {
@@ -67,6 +73,8 @@ export class GroupTable {
 	readonly #superblock: Superblock;
 	readonly #cache: BlockCache;
 	readonly #groups = new Map<number, Group>();
+	/** Changed since the last commit; the descriptors' bytes are those before that. */
+	readonly #changed = new Map<number, MutableGroup>();
 
 	constructor(superblock: Superblock, cache: BlockCache) {
 		this.#superblock = superblock;
@@ -75,13 +83,39 @@ export class GroupTable {
 
 	/** Throws `CorruptError` where the descriptor's checksum or one of its places is wrong. */
 	get(index: number): Group {
-		const known = this.#groups.get(index);
+		const known = this.#changed.get(index) ?? this.#groups.get(index);
 		if (known !== undefined) return known;
 		const group = this.#read(index);
 		// A few dozen bytes a group, but a hundred thousand groups in a large volume.
 		if (this.#groups.size >= 4096) this.#groups.clear();
 		this.#groups.set(index, group);
 		return group;
+	}
+
+	/** The same for writing; `writeChanged` then writes it. */
+	edit(index: number): MutableGroup {
+		const group: MutableGroup = this.get(index);
+		this.#changed.set(index, group);
+		return group;
+	}
+
+	/** Writes changed descriptors and their checksums into their blocks, and gives each to `add`. */
+	writeChanged(add: (block: CachedBlock) => void): void {
+		const {geometry, features} = this.#superblock;
+		const size = geometry.descriptorSize;
+		for (const [index, group] of this.#changed) {
+			const table = Math.floor(index / geometry.descriptorsPerBlock);
+			const block = this.#cache.read(descriptorBlock(this.#superblock, table));
+			const at = (index % geometry.descriptorsPerBlock) * size;
+			encodeGroup(group, block.view, at, size >= 64);
+			if (hasGroupChecksums(features)) {
+				const bytes = block.bytes.subarray(at, at + size);
+				group.checksum = groupChecksum(this.#superblock, index, bytes);
+				encodeGroup(group, block.view, at, size >= 64);
+			}
+			add(block);
+		}
+		this.#changed.clear();
 	}
 
 	#read(index: number): Group {

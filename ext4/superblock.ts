@@ -56,6 +56,9 @@ export type Superblock = {
 	readonly hasInodeChecksums: boolean;
 };
 
+/** The same for writing, as `Handle.editSuperblock` gives it. */
+export type MutableSuperblock = {-readonly [Name in keyof Superblock]: Superblock[Name]};
+
 const checksumTypeCrc32c = 1;
 /** s_encoding of Unicode 12.1 in UTF-8, the only one there is. */
 const encodingUtf8 = 1;
@@ -185,4 +188,37 @@ function decodeSuperblock(
 			: crc32cOf(0xffffffff, uuid),
 		hasInodeChecksums: features.has('metadata_csum') && raw.s_creator_os === creatorOs.linux,
 	};
+}
+
+/**
+ * Writes into `superblock.view` what may have changed since it was read: counts, features, state,
+ * orphans, times; then the checksum. Fields of no meaning to us stay as they are.
+ */
+export function encodeSuperblock(superblock: Superblock): void {
+	const {view, features} = superblock;
+	const raw = ext4_super_block.edit(view, 0);
+	raw.s_free_blocks_count_lo = superblock.freeBlockCount % 2 ** 32;
+	if (features.has('64bit')) {
+		raw.s_free_blocks_count_hi = Math.floor(superblock.freeBlockCount / 2 ** 32);
+	}
+	raw.s_free_inodes_count = superblock.freeInodeCount;
+	raw.s_last_orphan = superblock.lastOrphan;
+	if (superblock.revision > 0) {
+		raw.s_feature_compat = features.compat;
+		raw.s_feature_incompat = features.incompat;
+		raw.s_feature_ro_compat = features.roCompat;
+	}
+	const known = superblockState.clean | superblockState.errorsSeen;
+	const state =
+		(superblock.isClean ? superblockState.clean : 0) |
+		(superblock.hasErrors ? superblockState.errorsSeen : 0);
+	raw.s_state = (raw.s_state & ~known) | state;
+	raw.s_mtime = superblock.mountTime % 2 ** 32;
+	raw.s_mtime_hi = Math.floor(superblock.mountTime / 2 ** 32);
+	raw.s_wtime = superblock.writeTime % 2 ** 32;
+	raw.s_wtime_hi = Math.floor(superblock.writeTime / 2 ** 32);
+	if (features.has('metadata_csum')) {
+		const bytes = new Uint8Array(view.buffer, view.byteOffset, 0x3fc);
+		raw.s_checksum = crc32cOf(0xffffffff, bytes);
+	}
 }

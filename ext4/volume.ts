@@ -5,26 +5,35 @@
 import {BlockCache, type CachedBlock} from './block-cache.ts';
 import {crc32cOf, crc32cOfU32} from './checksum.ts';
 import type {BlockDevice} from './device.ts';
-import {CorruptError} from './errors.ts';
+import {CorruptError, FileError} from './errors.ts';
 import {GroupTable} from './groups.ts';
 import {replayOperations} from './journal/fast-commit/replay.ts';
+import type {Handle} from './journal/handle.ts';
 import {OverlayDevice} from './journal/overlay-device.ts';
 import {recover} from './journal/recover.ts';
 import type {RecoveryResult} from './journal/recovery.ts';
+import type {RunOptions, Transactions} from './journal/transactions.ts';
 import type {Features} from './layout/features.ts';
-import type {Group} from './layout/group.ts';
+import type {Group, MutableGroup} from './layout/group.ts';
 import {
 	decodeInode,
+	encodeInode,
 	type Inode,
 	type InodeContext,
 	inodeBaseSize,
 	inodeChecksumHighAt,
 	inodeChecksumLowAt,
 	inodeFlags,
+	type MutableInode,
 	reservedInode,
+	type Timestamp,
 } from './layout/inode.ts';
-import type {Geometry} from './layout/superblock.ts';
-import {readSuperblock, type Superblock} from './superblock.ts';
+import {ext4_super_block, type Geometry, superblockPosition} from './layout/superblock.ts';
+import {
+	encodeSuperblock,
+	type MutableSuperblock,
+	readSuperblock,
+} from './superblock.ts';
 import type {Hashes} from './verity.ts';
 
 export type VolumeOptions = {
@@ -45,7 +54,8 @@ const inodesPerGeneration = 4096;
 
 export class Volume {
 	readonly device: BlockDevice;
-	readonly superblock: Superblock;
+	/** Changed only through `Handle.editSuperblock`, and by who mounts and unmounts. */
+	readonly superblock: MutableSuperblock;
 	readonly cache: BlockCache;
 	readonly hashes: Hashes | undefined;
 	/** What the replay of the journal brought; undefined where none was needed or wanted. */
@@ -56,7 +66,10 @@ export class Volume {
 	#youngInodes = new Map<number, Inode>();
 	#oldInodes = new Map<number, Inode>();
 
-	private constructor(device: BlockDevice, superblock: Superblock, options: VolumeOptions) {
+	/** Defined where the volume is open for writing, by `openForWriting`. */
+	transactions: Transactions | undefined;
+
+	private constructor(device: BlockDevice, superblock: MutableSuperblock, options: VolumeOptions) {
 		const {geometry, features} = superblock;
 		this.device = device;
 		this.superblock = superblock;
@@ -119,6 +132,17 @@ export class Volume {
 		return new Volume(device, superblock, options);
 	}
 
+	/**
+	 * Runs one operation that changes the file system; see `Transactions.run`. Throws `FileError`
+	 * EROFS where the volume is not open for writing.
+	 */
+	transact<T>(operation: (handle: Handle) => T, options?: RunOptions): T {
+		if (this.transactions === undefined) {
+			throw new FileError('EROFS', 'the file system is open for reading only');
+		}
+		return this.transactions.run(operation, options);
+	}
+
 	get features(): Features {
 		return this.superblock.features;
 	}
@@ -165,13 +189,80 @@ export class Volume {
 	readReservedInode(number: number): Inode {
 		const young = this.#youngInodes.get(number);
 		if (young !== undefined) return young;
-		const inode = this.#oldInodes.get(number) ?? this.#decodeInode(number);
+		const inode =
+			this.transactions?.handle?.edited(number) ??
+			this.#oldInodes.get(number) ??
+			this.#decodeInode(number);
+		this.keepInode(inode);
+		return inode;
+	}
+
+	/** Remembers a decoded inode. */
+	keepInode(inode: Inode): void {
 		if (this.#youngInodes.size >= inodesPerGeneration) {
 			this.#oldInodes = this.#youngInodes;
 			this.#youngInodes = new Map();
 		}
-		this.#youngInodes.set(number, inode);
-		return inode;
+		this.#youngInodes.set(inode.number, inode);
+	}
+
+	/** What was decoded of an inode does not hold any more. */
+	dropInode(number: number): void {
+		this.#youngInodes.delete(number);
+		this.#oldInodes.delete(number);
+	}
+
+	/** Writes an inode's fields, and its checksum, to its place in the inode table's block. */
+	writeInode(inode: MutableInode): void {
+		const {block, at} = this.locateInode(inode.number);
+		encodeInode(inode, block.view, at, this.#inodeContext);
+		if (!this.superblock.hasInodeChecksums) return;
+		const sum = this.#inodeChecksum(inode.checksumSeed, block, at);
+		block.view.setUint16(at + inodeChecksumLowAt, sum & 0xffff, true);
+		if (this.#hasHighChecksum(block, at)) {
+			block.view.setUint16(at + inodeChecksumHighAt, sum >>> 16, true);
+		}
+	}
+
+	/** For `Handle` alone. */
+	editGroup(index: number): MutableGroup {
+		return this.#groups.edit(index);
+	}
+
+	/** Writes changed group descriptors into their blocks; for the commit. */
+	writeGroups(add: (block: CachedBlock) => void): void {
+		this.#groups.writeChanged(add);
+	}
+
+	/** Writes the superblock into its block; for the commit, and when mounting and unmounting. */
+	writeSuperblock(time: Timestamp, add: (block: CachedBlock) => void): void {
+		const {superblock, cache} = this;
+		const {blockSize} = this.geometry;
+		superblock.writeTime = Math.max(0, time.seconds);
+		encodeSuperblock(superblock);
+		const block = cache.read(Math.floor(superblockPosition / blockSize));
+		const bytes = new Uint8Array(superblock.view.buffer, superblock.view.byteOffset, 1024);
+		block.bytes.set(bytes, superblockPosition % blockSize);
+		add(block);
+	}
+
+	/** Notes in the superblock that the file system is damaged, and where; the next commit writes it. */
+	recordError(error: CorruptError, time: Timestamp): void {
+		this.superblock.hasErrors = true;
+		const raw = ext4_super_block.edit(this.superblock.view, 0);
+		const seconds = Math.max(0, time.seconds) % 2 ** 32;
+		const where = Uint8Array.from(error.code.slice(0, 31), letter => letter.charCodeAt(0));
+		if (raw.s_error_count === 0) {
+			raw.s_first_error_time = seconds;
+			raw.s_first_error_ino = error.place.inode ?? 0;
+			raw.s_first_error_block = error.place.block ?? 0;
+			raw.s_first_error_func = where;
+		}
+		raw.s_last_error_time = seconds;
+		raw.s_last_error_ino = error.place.inode ?? 0;
+		raw.s_last_error_block = error.place.block ?? 0;
+		raw.s_last_error_func = where;
+		raw.s_error_count = Math.min(raw.s_error_count + 1, 0xffff_ffff);
 	}
 
 	/**
@@ -221,19 +312,11 @@ export class Volume {
 	}
 
 	#assertInodeChecksum(number: number, seed: number, block: CachedBlock, at: number): void {
-		const size = this.geometry.inodeSize;
-		const bytes = this.#inodeScratch;
-		bytes.set(block.bytes.subarray(at, at + size));
-		const hasHigh = size > inodeBaseSize && block.view.getUint16(at + 0x80, true) >= 4;
-		let found = block.view.getUint16(at + inodeChecksumLowAt, true);
-		bytes[inodeChecksumLowAt] = 0;
-		bytes[inodeChecksumLowAt + 1] = 0;
-		if (hasHigh) {
-			found += block.view.getUint16(at + inodeChecksumHighAt, true) * 0x1_0000;
-			bytes[inodeChecksumHighAt] = 0;
-			bytes[inodeChecksumHighAt + 1] = 0;
-		}
-		const sum = crc32cOf(seed, bytes);
+		const hasHigh = this.#hasHighChecksum(block, at);
+		const low = block.view.getUint16(at + inodeChecksumLowAt, true);
+		const high = hasHigh ? block.view.getUint16(at + inodeChecksumHighAt, true) : 0;
+		const found = high * 0x1_0000 + low;
+		const sum = this.#inodeChecksum(seed, block, at);
 		const expected = hasHigh ? sum : sum & 0xffff;
 		if (found !== expected) {
 			throw new CorruptError(
@@ -242,6 +325,24 @@ export class Volume {
 				{inode: number, block: block.number},
 			);
 		}
+	}
+
+	/** Whether the inode has room for the upper half of its checksum. */
+	#hasHighChecksum(block: CachedBlock, at: number): boolean {
+		return this.geometry.inodeSize > inodeBaseSize && block.view.getUint16(at + 0x80, true) >= 4;
+	}
+
+	/** All 32 bits of it, over the inode with zeros in place of the checksum. */
+	#inodeChecksum(seed: number, block: CachedBlock, at: number): number {
+		const bytes = this.#inodeScratch;
+		bytes.set(block.bytes.subarray(at, at + this.geometry.inodeSize));
+		bytes[inodeChecksumLowAt] = 0;
+		bytes[inodeChecksumLowAt + 1] = 0;
+		if (this.#hasHighChecksum(block, at)) {
+			bytes[inodeChecksumHighAt] = 0;
+			bytes[inodeChecksumHighAt + 1] = 0;
+		}
+		return crc32cOf(seed, bytes);
 	}
 
 	#assertRoot(): void {

@@ -79,8 +79,28 @@ export class RawDevice implements BlockDevice, Disposable {
 		}
 	}
 
+	writeScattered(position: number, from: readonly Uint8Array[]): void {
+		let left = 0;
+		for (const buffer of from) left += buffer.length;
+		if (this.isReadOnly) {
+			throw new DeviceError('the image is open for reading only', position, left);
+		}
+		this.#check(position, left);
+		let at = position;
+		let rest = from.slice();
+		while (left > 0) {
+			const batch = rest.slice(0, buffersMax);
+			const count = this.#try(at, left, () => fs.writevSync(this.descriptor, batch, at));
+			if (count === 0) throw endedEarly(at, left);
+			rest = withoutFirst(rest, count);
+			at += count;
+			left -= count;
+		}
+	}
+
+	/** The data and what is needed to find it; a file's times may come later. */
 	flush(): void {
-		this.#try(0, 0, () => fs.fsyncSync(this.descriptor));
+		this.#try(0, 0, () => fs.fdatasyncSync(this.descriptor));
 	}
 
 	close(): void {

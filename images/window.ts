@@ -55,6 +55,13 @@ export class Window implements BlockDevice, Disposable {
 		this.#device.write(this.startBytes + position, from);
 	}
 
+	writeScattered(position: number, from: readonly Uint8Array[]): void {
+		let length = 0;
+		for (const buffer of from) length += buffer.length;
+		this.#check(position, length);
+		this.#device.writeScattered(this.startBytes + position, from);
+	}
+
 	flush(): void {
 		this.#device.flush();
 	}

@@ -5,6 +5,8 @@ export class CountingDevice implements BlockDevice {
 	readonly sizeBytes: number;
 	readonly isReadOnly: boolean;
 	readonly reads = {count: 0, bytes: 0};
+	readonly writes = {count: 0, bytes: 0};
+	readonly flushes = {count: 0};
 	readonly #device: BlockDevice;
 
 	constructor(device: BlockDevice) {
@@ -26,10 +28,19 @@ export class CountingDevice implements BlockDevice {
 	}
 
 	write(position: number, from: Uint8Array): void {
+		this.writes.count++;
+		this.writes.bytes += from.length;
 		this.#device.write(position, from);
 	}
 
+	writeScattered(position: number, from: readonly Uint8Array[]): void {
+		this.writes.count++;
+		for (const buffer of from) this.writes.bytes += buffer.length;
+		this.#device.writeScattered(position, from);
+	}
+
 	flush(): void {
+		this.flushes.count++;
 		this.#device.flush();
 	}
 

@@ -40,6 +40,10 @@ export class OverlayDevice implements BlockDevice {
 		);
 	}
 
+	writeScattered(position: number, from: readonly Uint8Array[]): void {
+		for (const bytes of from) this.write(position, bytes);
+	}
+
 	flush(): void {
 		// Nothing is ever written.
 	}

@@ -82,6 +82,22 @@ const readableIncompat: readonly IncompatFeature[] = [
 	'casefold',
 ];
 
+/** What this program writes; any other ro_compat bit makes the volume read-only. */
+const writableRoCompat: readonly RoCompatFeature[] = [
+	'sparse_super',
+	'large_file',
+	'huge_file',
+	'uninit_bg',
+	'dir_nlink',
+	'extra_isize',
+	'quota',
+	'bigalloc',
+	'metadata_csum',
+	'project',
+	'verity',
+	'orphan_present',
+];
+
 function namesOf(bits: number, table: {readonly [name: string]: number}, prefix: string): string[] {
 	const names: string[] = [];
 	for (let bit = 0; bit < 32; bit++) {
@@ -115,8 +131,43 @@ export class Features {
 		return this.#names.has(feature);
 	}
 
+	/** The same and `feature`. */
+	with(feature: Feature): Features {
+		return this.#changed(feature, (bits, mask) => bits | mask);
+	}
+
+	/** The same but `feature`. */
+	without(feature: Feature): Features {
+		return this.#changed(feature, (bits, mask) => bits & ~mask);
+	}
+
+	#changed(feature: Feature, change: (bits: number, mask: number) => number): Features {
+		const maskIn = (table: {readonly [name: string]: number}) => table[feature] ?? 0;
+		return new Features(
+			change(this.compat, maskIn(compatFeatures)) >>> 0,
+			change(this.incompat, maskIn(incompatFeatures)) >>> 0,
+			change(this.roCompat, maskIn(roCompatFeatures)) >>> 0,
+		);
+	}
+
 	names(): string[] {
 		return [...this.#names];
+	}
+
+	/** Throws `UnsupportedError`, naming the features that forbid writing. */
+	assertWritable(): void {
+		const writable: readonly string[] = writableRoCompat;
+		const unwritable = namesOf(this.roCompat, roCompatFeatures, 'R').filter(
+			name => !writable.includes(name),
+		);
+		const first = unwritable[0];
+		if (first !== undefined) {
+			throw new UnsupportedError(
+				'EXT4_UNSUPPORTED_FOR_WRITING',
+				first,
+				`the image uses ${unwritable.join(', ')}, with which ext4box only reads`,
+			);
+		}
 	}
 
 	/** Throws `UnsupportedError`, naming the first feature that reading can't do without. */

@@ -72,3 +72,25 @@ export function decodeGroup(index: number, view: DataView, at: number, isWide: b
 		checksum: raw.bg_checksum,
 	};
 }
+
+export type MutableGroup = {-readonly [Name in keyof Group]: Group[Name]};
+
+/** Writes a descriptor back where `decodeGroup` read it; its checksum is `group.checksum`. */
+export function encodeGroup(group: Group, view: DataView, at: number, isWide: boolean): void {
+	const raw = ext4_group_desc.edit(view, at);
+	raw.bg_free_blocks_count_lo = group.freeClusterCount & 0xffff;
+	raw.bg_free_inodes_count_lo = group.freeInodeCount & 0xffff;
+	raw.bg_used_dirs_count_lo = group.usedDirectoryCount & 0xffff;
+	raw.bg_itable_unused_lo = group.unusedInodeCount & 0xffff;
+	raw.bg_flags = group.flags;
+	raw.bg_block_bitmap_csum_lo = group.blockBitmapChecksum & 0xffff;
+	raw.bg_inode_bitmap_csum_lo = group.inodeBitmapChecksum & 0xffff;
+	raw.bg_checksum = group.checksum;
+	if (!isWide) return;
+	raw.bg_free_blocks_count_hi = group.freeClusterCount >>> 16;
+	raw.bg_free_inodes_count_hi = group.freeInodeCount >>> 16;
+	raw.bg_used_dirs_count_hi = group.usedDirectoryCount >>> 16;
+	raw.bg_itable_unused_hi = group.unusedInodeCount >>> 16;
+	raw.bg_block_bitmap_csum_hi = group.blockBitmapChecksum >>> 16;
+	raw.bg_inode_bitmap_csum_hi = group.inodeBitmapChecksum >>> 16;
+}

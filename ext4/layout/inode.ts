@@ -244,3 +244,98 @@ export function decodeInode(
 		checksumSeed,
 	};
 }
+
+/**
+ * The same inode for writing, as `Handle.edit` gives it. The bytes of `blockBytes` may be written,
+ * too; whoever does so on an extent tree tells the mapping (`forgetRoot`).
+ */
+export type MutableInode = {-readonly [Name in keyof Inode]: Inode[Name]};
+
+/** The two bits beyond 2038 and the nanoseconds, as the extra field holds them. */
+export function encodeTimestampExtra(time: Timestamp): number {
+	// As the kernel: from what the 32 signed bits leave over.
+	const epoch = Math.floor((time.seconds - (time.seconds | 0)) / 2 ** 32) & 3;
+	return ((time.nanoseconds << 2) | epoch) >>> 0;
+}
+
+/** The bounds of a time in seconds that an inode can hold, with and without the extra field. */
+export const timestampBounds = {
+	wide: {from: -(2 ** 31), to: 2 ** 31 - 1 + 3 * 2 ** 32},
+	narrow: {from: -(2 ** 31), to: 2 ** 31 - 1},
+} as const;
+
+type EditRawInode = ReturnType<typeof ext4_inode.edit>;
+
+function writeSectors(raw: EditRawInode, inode: MutableInode, context: InodeContext): void {
+	if (context.isHurd) {
+		raw.i_blocks_lo = inode.sectors;
+		return;
+	}
+	inode.flags &= ~inodeFlags.hugeFile;
+	let count = inode.sectors;
+	if (context.hasHugeFile) {
+		// Beyond 48 bits of sectors, which 2^57 bytes take, blocks are counted.
+		if (count >= 2 ** 48) {
+			inode.flags |= inodeFlags.hugeFile;
+			count = Math.floor(count / (context.blockSize / 512));
+		}
+		raw.l_i_blocks_high = Math.floor(count / 2 ** 32);
+	}
+	raw.i_blocks_lo = count % 2 ** 32;
+}
+
+function writeTimes(raw: EditRawInode, inode: Inode, reaches: (end: number) => boolean): void {
+	raw.i_atime = inode.accessTime.seconds | 0;
+	raw.i_ctime = inode.changeTime.seconds | 0;
+	raw.i_mtime = inode.modificationTime.seconds | 0;
+	if (reaches(0x88)) raw.i_ctime_extra = encodeTimestampExtra(inode.changeTime);
+	if (reaches(0x8c)) raw.i_mtime_extra = encodeTimestampExtra(inode.modificationTime);
+	if (reaches(0x90)) raw.i_atime_extra = encodeTimestampExtra(inode.accessTime);
+	if (inode.creationTime === undefined) return;
+	if (reaches(0x94)) raw.i_crtime = inode.creationTime.seconds | 0;
+	if (reaches(0x98)) raw.i_crtime_extra = encodeTimestampExtra(inode.creationTime);
+}
+
+/**
+ * Writes the fields back where `decodeInode` read them; not the checksum. A device's number lies
+ * in `blockBytes`, see `deviceBytes`.
+ */
+export function encodeInode(
+	inode: MutableInode,
+	view: DataView,
+	at: number,
+	context: InodeContext,
+): void {
+	const raw = ext4_inode.edit(view, at);
+	const reaches = (end: number) => inodeBaseSize + inode.extraSizeBytes >= end;
+	writeSectors(raw, inode, context);
+	raw.i_mode = inode.mode;
+	raw.i_uid = inode.uid & 0xffff;
+	raw.l_i_uid_high = inode.uid >>> 16;
+	raw.i_gid = inode.gid & 0xffff;
+	raw.l_i_gid_high = inode.gid >>> 16;
+	raw.i_size_lo = inode.sizeBytes % 2 ** 32;
+	raw.i_size_high = Math.floor(inode.sizeBytes / 2 ** 32);
+	raw.i_dtime = inode.deletionTime;
+	raw.i_links_count = inode.linkCount;
+	raw.i_flags = inode.flags >>> 0;
+	raw.i_block = inode.blockBytes;
+	raw.i_generation = inode.generation;
+	raw.i_file_acl_lo = inode.xattrBlock % 2 ** 32;
+	if (context.has64bit && !context.isHurd) {
+		raw.l_i_file_acl_high = Math.floor(inode.xattrBlock / 2 ** 32);
+	}
+	if (context.inodeSize > inodeBaseSize) raw.i_extra_isize = inode.extraSizeBytes;
+	writeTimes(raw, inode, reaches);
+	if (reaches(0xa0)) raw.i_projid = inode.projectId;
+}
+
+/** A device's number as i_block holds it. */
+export function deviceBytes(device: {readonly major: number; readonly minor: number}): Uint8Array {
+	const {major, minor} = device;
+	const bytes = new Uint8Array(60);
+	const view = new DataView(bytes.buffer);
+	if (major < 256 && minor < 256) view.setUint32(0, (major << 8) | minor, true);
+	else view.setUint32(4, ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0, true);
+	return bytes;
+}

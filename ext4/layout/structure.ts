@@ -1,6 +1,6 @@
 /**
- * On-disk structures are declared once, with the specification's own field names; readers are
- * built from the declaration when the module loads.
+ * On-disk structures are declared once, with the specification's own field names; readers and
+ * writers are built from the declaration when the module loads.
  *
  * `structure.at(view, at)` gives a cursor whose fields are read when they are touched, so that
  * looking at one field of a large structure costs one read. `describe` walks the same declaration
@@ -36,12 +36,17 @@ type ValueOf<F extends Field> = F extends {kind: 'bytes'} ? Uint8Array : number;
 
 export type Cursor<F extends Fields> = {readonly [Name in keyof F]: ValueOf<F[Name]>};
 
+/** As a cursor, and assigning to a field writes it. A `bytes` field takes at most its length. */
+export type EditCursor<F extends Fields> = {-readonly [Name in keyof F]: ValueOf<F[Name]>};
+
 export type Structure<F extends Fields> = {
 	readonly name: string;
 	readonly sizeBytes: number;
 	readonly fields: F;
 	/** A cursor on the structure that starts `at` bytes into `view`. The caller checks that it fits. */
 	at(view: DataView, at: number): Cursor<F>;
+	/** The same for writing. Whoever writes to a cached block has a handle's leave for it. */
+	edit(view: DataView, at: number): EditCursor<F>;
 };
 
 const scalarSizeBytes: {readonly [kind in ScalarKind]: number} = {
@@ -127,6 +132,61 @@ function getterFor(field: Field): (this: CursorBase) => number | Uint8Array {
 	}
 }
 
+type Setter = (this: CursorBase, value: number & Uint8Array) => void;
+
+function writeU64(view: DataView, at: number, value: number, littleEndian: boolean): void {
+	const high = Math.floor(value / 0x1_0000_0000);
+	view.setUint32(littleEndian ? at + 4 : at, high, littleEndian);
+	view.setUint32(littleEndian ? at : at + 4, value % 0x1_0000_0000, littleEndian);
+}
+
+function setterFor(field: Field): Setter {
+	const at = field.at;
+	switch (field.kind) {
+		case 'u8':
+			return function (value) {
+				this.view.setUint8(this.base + at, value);
+			};
+		case 'u16':
+			return function (value) {
+				this.view.setUint16(this.base + at, value, true);
+			};
+		case 'u32':
+			return function (value) {
+				this.view.setUint32(this.base + at, value, true);
+			};
+		case 'i32':
+			return function (value) {
+				this.view.setInt32(this.base + at, value, true);
+			};
+		case 'u64':
+			return function (value) {
+				writeU64(this.view, this.base + at, value, true);
+			};
+		case 'be16':
+			return function (value) {
+				this.view.setUint16(this.base + at, value, false);
+			};
+		case 'be32':
+			return function (value) {
+				this.view.setUint32(this.base + at, value, false);
+			};
+		case 'be64':
+			return function (value) {
+				writeU64(this.view, this.base + at, value, false);
+			};
+		case 'bytes': {
+			const length = field.length;
+			return function (value) {
+				const {buffer, byteOffset} = this.view;
+				const into = new Uint8Array(buffer, byteOffset + this.base + at, length);
+				into.fill(0);
+				into.set(value);
+			};
+		}
+	}
+}
+
 /** Declares a structure of `sizeBytes` bytes. Every field must lie inside it. */
 export function structure<const F extends Fields>(
 	name: string,
@@ -140,6 +200,7 @@ export function structure<const F extends Fields>(
 		}
 		Object.defineProperty(StructureCursor.prototype, fieldName, {
 			get: getterFor(field),
+			set: setterFor(field),
 			enumerable: true,
 		});
 	}
@@ -149,6 +210,7 @@ export function structure<const F extends Fields>(
 		fields,
 		// The getters defined above are exactly the fields of F, which the compiler can't see.
 		at: (view, at) => new StructureCursor(view, at) as unknown as Cursor<F>,
+		edit: (view, at) => new StructureCursor(view, at) as unknown as EditCursor<F>,
 	};
 }
 

@@ -118,7 +118,7 @@ function checkHeader(volume: Volume, inode: Inode, block: CachedBlock): void {
 			place,
 		);
 	}
-	if (!volume.features.has('metadata_csum')) return;
+	if (!volume.features.has('metadata_csum') || block.seal !== undefined) return;
 	const expected = xattrBlockChecksum(volume, block.number, block.bytes);
 	if (header.h_checksum !== expected) {
 		throw new CorruptError(

@@ -40,6 +40,14 @@ export class MemoryDevice implements BlockDevice {
 		this.bytes.set(from, position);
 	}
 
+	writeScattered(position: number, from: readonly Uint8Array[]): void {
+		let at = position;
+		for (const bytes of from) {
+			this.write(at, bytes);
+			at += bytes.length;
+		}
+	}
+
 	flush(): void {
 		// What was written is in memory already.
 	}
