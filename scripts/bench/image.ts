@@ -68,15 +68,7 @@ export async function prepareImage(
 async function makeImage(file: string, parameters: ImageParameters, directory: string) {
 	// Room for the small files (12 KiB and a block's tail each, on average), the journal, tables.
 	const bytes = parameters.largeFileBytes * 1.25 + parameters.files * 24 * 1024 + 192 * 1024 ** 2;
-	fs.rmSync(file, {force: true});
-	fs.closeSync(fs.openSync(file, 'w'));
-	fs.truncateSync(file, Math.ceil(bytes / 1024 ** 2) * 1024 ** 2);
-	// Nothing left for the kernel to initialise in the background while others are measured.
-	const extended = 'lazy_itable_init=0,lazy_journal_init=0';
-	await timeCommand({
-		program: 'mkfs.ext4',
-		args: ['-q', '-F', '-b', '4096', '-E', extended, file],
-	});
+	await makeEmptyImage(file, bytes);
 	fs.mkdirSync(directory, {recursive: true});
 	await timeCommand({program: 'mount', args: ['-o', 'loop', file, directory]});
 	try {
@@ -88,7 +80,24 @@ async function makeImage(file: string, parameters: ImageParameters, directory: s
 	await timeCommand({program: 'sync', args: [file]});
 }
 
-async function writeTree(tree: string, parameters: ImageParameters) {
+/** An ext4 of at least so many bytes, with mkfs.ext4's defaults, in a sparse file. */
+export async function makeEmptyImage(file: string, bytes: number) {
+	fs.rmSync(file, {force: true});
+	fs.closeSync(fs.openSync(file, 'w'));
+	fs.truncateSync(file, Math.ceil(bytes / 1024 ** 2) * 1024 ** 2);
+	// Nothing left for the kernel to initialise in the background while others are measured.
+	const extended = 'lazy_itable_init=0,lazy_journal_init=0';
+	await timeCommand({
+		program: 'mkfs.ext4',
+		args: ['-q', '-F', '-b', '4096', '-E', extended, file],
+	});
+}
+
+/** Fills `tree` with files as source code has them; the same ones each time. */
+export async function writeTree(
+	tree: string,
+	parameters: Pick<ImageParameters, 'files' | 'directories'>,
+) {
 	const random = randomFrom(20_26);
 	const text = makeText(random);
 	const directories = makeDirectories(tree, parameters.directories, random);

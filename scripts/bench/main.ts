@@ -13,9 +13,11 @@ import {measure} from './measure.ts';
 import {readWorkloads} from './read-workloads.ts';
 import {type Report, type ReportedLine, reportLine} from './report.ts';
 import {RequestCounter} from './requests.ts';
+import {prepareSources, projectPackage, type Sources, sourcesIn} from './sources.ts';
 import {type System, type SystemName, systemNames, systemOf, whyMissing} from './systems.ts';
 import {toMarkdown} from './table.ts';
 import type {Workload} from './workload.ts';
+import {writeWorkloads} from './write-workloads.ts';
 
 const usage = `Usage: npm run bench -- [options]
 
@@ -29,7 +31,7 @@ const usage = `Usage: npm run bench -- [options]
   --list            names the works and ends
 
 Needs root (loop mounts, and dropping the page cache for what is called cold), and find, grep, dd,
-fio, mkfs.ext4 and dumpe2fs.
+fio, git, tar, make, mkfs.ext4 and dumpe2fs; for what is compiled, Debian's ${projectPackage}.
 `;
 
 /** Something is missing that can't be measured without. */
@@ -42,6 +44,7 @@ type Options = {
 	readonly systems: readonly System[];
 	readonly workloads: readonly Workload[];
 	readonly image: string;
+	readonly sources: Sources;
 	readonly outDirectory: string;
 };
 
@@ -73,7 +76,13 @@ function readOptions(): Options | undefined {
 	const values = parseArguments();
 	const parameters = values.quick ? quickImage : fullImage;
 	const pattern = new RegExp(values.only, 'i');
-	const workloads = readWorkloads(parameters.largeFileBytes).filter(({name}) => pattern.test(name));
+	const {largeFileBytes} = parameters;
+	const image = path.resolve(
+		values.image ?? path.join(values.work, values.quick ? 'quick.img' : 'full.img'),
+	);
+	const sources = sourcesIn(path.dirname(image));
+	const all = [...readWorkloads(largeFileBytes), ...writeWorkloads(largeFileBytes, sources)];
+	const workloads = all.filter(({name}) => pattern.test(name));
 	if (values.help || values.list) {
 		process.stdout.write(values.help ? usage : `${workloads.map(one => one.name).join('\n')}\n`);
 		return undefined;
@@ -81,13 +90,13 @@ function readOptions(): Options | undefined {
 	if (workloads.length === 0) throw new UsageError(`no work is called ${values.only}; see --list`);
 	const runs = Number(values.runs ?? (values.quick ? 3 : 5));
 	if (!Number.isInteger(runs) || runs < 1) throw new UsageError('--runs wants a number from 1');
-	const imageName = values.quick ? 'quick.img' : 'full.img';
 	return {
 		runs,
 		parameters,
 		workloads,
 		systems: values.systems.split(',').map(parseSystem),
-		image: path.resolve(values.image ?? path.join(values.work, imageName)),
+		image,
+		sources,
 		outDirectory: values.out,
 	};
 }
@@ -107,7 +116,17 @@ function assertCanMeasure(systems: readonly System[]): void {
 		);
 	}
 	const reasons = systems.flatMap(system => whyMissing(system) ?? []);
-	for (const program of ['find', 'grep', 'dd', 'fio', 'mkfs.ext4', 'dumpe2fs']) {
+	for (const program of [
+		'find',
+		'grep',
+		'dd',
+		'fio',
+		'git',
+		'tar',
+		'make',
+		'mkfs.ext4',
+		'dumpe2fs',
+	]) {
 		if (!isInstalled(program)) reasons.push(`${program} is not installed`);
 	}
 	if (reasons.length > 0) throw new BenchError(reasons.join('; '));
@@ -124,6 +143,7 @@ async function main(): Promise<number> {
 	stack.defer(() => removeRunDirectory(runDirectory));
 	const machine = describeMachine();
 	const features = await prepareImage(options.image, options.parameters, runDirectory);
+	if (options.workloads.some(workload => workload.writes)) await prepareSources(options.sources);
 	const counter = RequestCounter.open(runDirectory);
 	if (counter === undefined) warn('this kernel has no tracepoint to count requests with');
 	else stack.use(counter);

@@ -3,7 +3,9 @@
  * while disturbs all of them.
  */
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 import {CommandError, timeCommand} from './command.ts';
+import {makeEmptyImage} from './image.ts';
 import type {RequestCounter, RequestCounts} from './requests.ts';
 import {type Usage, usageOf} from './server.ts';
 import {Mount, type System, type SystemName} from './systems.ts';
@@ -42,9 +44,13 @@ export type MeasureOptions = {
 /** Throws `StoppedError`; a system that fails is a result. */
 export async function measure(workload: Workload, options: MeasureOptions): Promise<Line> {
 	using stack = new DisposableStack();
+	const scratch = path.join(options.runDirectory, 'scratch.img');
+	stack.defer(() => fs.rmSync(scratch, {force: true}));
 	const runners = options.systems.map(system => {
-		const mount = new Mount(system, options.image, options.runDirectory);
-		return new Runner(workload, stack.use(mount));
+		const isWritable = workload.writes ?? false;
+		const image = isWritable ? scratch : options.image;
+		const mount = new Mount(system, image, options.runDirectory, isWritable);
+		return new Runner(workload, stack.use(mount), isWritable ? scratch : undefined);
 	});
 	for (const runner of runners) await runner.begin();
 	for (let round = 0; round < options.runs; round++) {
@@ -54,6 +60,9 @@ export async function measure(workload: Workload, options: MeasureOptions): Prom
 	return {workload, outcomes: runners.map(runner => runner.outcome)};
 }
 
+/** Room for all that any work writes; sparse. */
+const scratchBytes = 4 * 1024 ** 3;
+
 /** One system at one workload. */
 class Runner {
 	readonly #workload: Workload;
@@ -62,8 +71,12 @@ class Runner {
 	#requests: RequestCounts | undefined;
 	#failure: string | undefined;
 
-	constructor(workload: Workload, mount: Mount) {
+	/** The image that is made anew for each sample; undefined where all read the same one. */
+	readonly #scratch: string | undefined;
+
+	constructor(workload: Workload, mount: Mount, scratch: string | undefined) {
 		this.#workload = workload;
+		this.#scratch = scratch;
 		this.#mount = mount;
 	}
 
@@ -112,6 +125,7 @@ class Runner {
 			await this.#workload.prepare?.(this.#place());
 			return action();
 		}
+		if (this.#scratch !== undefined) await makeEmptyImage(this.#scratch, scratchBytes);
 		await this.#mount.mount();
 		try {
 			await this.#workload.prepare?.(this.#place());

@@ -11,6 +11,8 @@ export type System = {
 	readonly name: SystemName;
 	/** The command as given, with IMAGE and DIR, for the report. */
 	readonly command: readonly string[];
+	/** The same for writing. */
+	readonly writingCommand: readonly string[];
 	/** Whether a process serves it, by FUSE. */
 	readonly isServed: boolean;
 	/** The command that unmounts, without the directory. */
@@ -24,6 +26,7 @@ const systems: readonly System[] = [
 	{
 		name: 'kernel',
 		command: ['mount', '-o', 'loop,ro', 'IMAGE', 'DIR'],
+		writingCommand: ['mount', '-o', 'loop', 'IMAGE', 'DIR'],
 		isServed: false,
 		unmount: ['umount'],
 		version: async () => `Linux ${(await readCommand({program: 'uname', args: ['-r']})).trim()}`,
@@ -31,6 +34,7 @@ const systems: readonly System[] = [
 	{
 		name: 'fuse2fs',
 		command: ['fuse2fs', 'IMAGE', 'DIR', '-o', 'ro'],
+		writingCommand: ['fuse2fs', 'IMAGE', 'DIR'],
 		isServed: true,
 		unmount: ['umount'],
 		version: versionOfFuse2fs,
@@ -38,6 +42,7 @@ const systems: readonly System[] = [
 	{
 		name: 'ext4box',
 		command: [ext4box, 'mount', 'IMAGE', 'DIR', '-o', 'ro'],
+		writingCommand: [ext4box, 'mount', 'IMAGE', 'DIR', '-o', 'rw'],
 		isServed: true,
 		unmount: [ext4box, 'umount'],
 		version: async () => (await readCommand({program: ext4box, args: ['--version']})).trim(),
@@ -66,17 +71,19 @@ export class Mount implements Disposable {
 	/** How often it was mounted. */
 	mountCount = 0;
 	readonly #image: string;
+	readonly #command: readonly string[];
 
-	constructor(system: System, image: string, runDirectory: string) {
+	constructor(system: System, image: string, runDirectory: string, isWritable = false) {
 		this.system = system;
 		this.#image = image;
+		this.#command = isWritable ? system.writingCommand : system.command;
 		this.directory = path.join(runDirectory, system.name);
 		fs.mkdirSync(this.directory, {recursive: true});
 	}
 
 	/** Mounts; the seconds until the root directory has been read. Throws `CommandError`. */
 	async mount(): Promise<number> {
-		const [program = '', ...args] = this.system.command.map(word => {
+		const [program = '', ...args] = this.#command.map(word => {
 			if (word === 'IMAGE') return this.#image;
 			return word === 'DIR' ? this.directory : word;
 		});

@@ -37,6 +37,8 @@ function describeRun({machine, image, systems, date}: Report): string {
 			"this machine's disk: dropping empties the page cache of that, too, but not the caches of " +
 			'the disk, or of the host where the machine is virtual. Warm: the same work was done once ' +
 			'before, on the mount that serves all runs. The systems take turns.',
+		'What writes starts each run with an empty file system of 4 GiB, freshly made and mounted, and ' +
+			'cold; its time ends with the command, not when all is on the disk, but where fsync is said.',
 		...systems.map(({name, version, command}) => `${name}: ${version}, \`${command.join(' ')}\`.`),
 	].join('\n\n');
 }

@@ -14,6 +14,8 @@ export type Workload = {
 	 * work has been done once, unmeasured, on the mount that serves all samples.
 	 */
 	readonly cold: boolean;
+	/** Each sample has an empty file system of its own, mounted for writing, that is then thrown away. */
+	readonly writes?: boolean;
 	readonly aims: readonly Aim[];
 	/** Brings about what `run` needs, unmeasured, before each sample. */
 	readonly prepare?: (place: Place) => Promise<void>;
