@@ -40,7 +40,8 @@ export function isLastEntry(area: XattrArea, at: number): boolean {
 	return area.view.getUint32(at, true) === 0;
 }
 
-function aligned(length: number): number {
+/** Bytes that a name or a value of `length` bytes takes. */
+export function aligned(length: number): number {
 	return Math.ceil(length / xattrAlignment) * xattrAlignment;
 }
 
@@ -55,17 +56,18 @@ export function entryName(area: XattrArea, at: number): Uint8Array {
 	return area.bytes.subarray(start, start + (area.bytes[at] ?? 0));
 }
 
-/** The attributes in the inode itself; undefined where it has none, checked where it has. */
-export function inodeArea(volume: Volume, inode: Inode): XattrArea | undefined {
+/**
+ * The stretch of the inode that attributes may take, whether or not there are any; undefined where
+ * the inode has no room for them.
+ */
+export function inodeSpan(volume: Volume, inode: Inode): XattrArea | undefined {
 	const {inodeSize} = volume.geometry;
 	const headerAt = inodeBaseSize + inode.extraSizeBytes;
 	const entriesFrom = headerAt + ext4_xattr_ibody_header.sizeBytes;
 	// i_extra_isize 0: whatever made this inode knew no fields there, and no attributes either.
 	if (inode.extraSizeBytes === 0 || entriesFrom + xattrAlignment > inodeSize) return undefined;
 	const {block, at} = volume.locateInode(inode.number);
-	const header = ext4_xattr_ibody_header.at(block.view, at + headerAt);
-	if (header.h_magic !== xattrMagic) return undefined;
-	const area: XattrArea = {
+	return {
 		bytes: block.bytes,
 		view: block.view,
 		entriesAt: at + entriesFrom,
@@ -74,11 +76,20 @@ export function inodeArea(volume: Volume, inode: Inode): XattrArea | undefined {
 		block: block.number,
 		storedIn: 'inode',
 	};
+}
+
+/** The attributes in the inode itself; undefined where it has none, checked where it has. */
+export function inodeArea(volume: Volume, inode: Inode): XattrArea | undefined {
+	const area = inodeSpan(volume, inode);
+	if (area === undefined) return undefined;
+	const headerAt = area.entriesAt - ext4_xattr_ibody_header.sizeBytes;
+	if (ext4_xattr_ibody_header.at(area.view, headerAt).h_magic !== xattrMagic) return undefined;
 	checkEntries(volume, inode, area);
 	return area;
 }
 
-const blockRole = 'extended attributes';
+/** What a block of attributes is checked as (`CachedBlock.checkedAs`). */
+export const xattrBlockRole = 'extended attributes';
 
 /** The attributes in the inode's block; undefined where it has none, checked where it has. */
 export function blockArea(volume: Volume, inode: Inode): XattrArea | undefined {
@@ -93,10 +104,10 @@ export function blockArea(volume: Volume, inode: Inode): XattrArea | undefined {
 		block: block.number,
 		storedIn: 'block',
 	};
-	if (block.checkedAs === blockRole) return area;
+	if (block.checkedAs === xattrBlockRole) return area;
 	checkHeader(volume, inode, block);
 	checkEntries(volume, inode, area);
-	block.checkedAs = blockRole;
+	block.checkedAs = xattrBlockRole;
 	return area;
 }
 
