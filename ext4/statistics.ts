@@ -91,9 +91,11 @@ const countedFree = new WeakMap<Volume, FreeCounts>();
  * is unmounted; of one that was not, the group descriptors are right.
  */
 function freeCounts(volume: Volume): FreeCounts {
-	const {superblock, recovery} = volume;
+	const {superblock, recovery, transactions} = volume;
+	const counted = {blocks: superblock.freeBlockCount, inodes: superblock.freeInodeCount};
+	if (transactions !== undefined) return counted; // Whoever writes keeps them true.
 	if (recovery === undefined && superblock.isClean && !superblock.features.has('needs_recovery')) {
-		return {blocks: superblock.freeBlockCount, inodes: superblock.freeInodeCount};
+		return counted;
 	}
 	const known = countedFree.get(volume);
 	if (known !== undefined) return known;
