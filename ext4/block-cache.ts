@@ -25,6 +25,8 @@ export type CachedBlock = {
 	isRunning: boolean;
 	/** Committed, and not yet written to its place. */
 	isLogged: boolean;
+	/** Allocated in the running transaction: nothing on the medium leads to it. */
+	isNew: boolean;
 	/**
 	 * Makes the block's checksum right; called when the transaction commits. Defined where the
 	 * bytes were changed since: until then the checksum is not to be believed, nor verified.
@@ -81,6 +83,7 @@ export class BlockCache {
 	create(number: number): CachedBlock {
 		this.assertInside(number);
 		const block = this.#allocate(number);
+		block.isNew = true;
 		this.#keep(block);
 		return block;
 	}
@@ -175,6 +178,7 @@ export class BlockCache {
 			isRecent: true,
 			isRunning: false,
 			isLogged: false,
+			isNew: false,
 			seal: undefined,
 			savedBy: undefined,
 		};

@@ -5,7 +5,7 @@
 import {BlockCache, type CachedBlock} from './block-cache.ts';
 import {crc32cOf, crc32cOfU32} from './checksum.ts';
 import type {BlockDevice} from './device.ts';
-import {CorruptError, FileError} from './errors.ts';
+import {AssertionError, CorruptError, FileError} from './errors.ts';
 import {GroupTable} from './groups.ts';
 import {replayOperations} from './journal/fast-commit/replay.ts';
 import type {Handle} from './journal/handle.ts';
@@ -64,6 +64,10 @@ export class Volume {
 
 	/** Defined where the volume is open for writing, by `openForWriting`. */
 	transactions: Transactions | undefined;
+	/** Any 32-bit number, for generations and the like; given by `openForWriting`. */
+	random: () => number = () => {
+		throw new AssertionError('a volume that is open for reading needs no random numbers');
+	};
 
 	private constructor(device: BlockDevice, superblock: MutableSuperblock, options: VolumeOptions) {
 		const {geometry, features} = superblock;
@@ -96,27 +100,31 @@ export class Volume {
 	 * opens the file system without it.
 	 */
 	static open(device: BlockDevice, options: VolumeOptions = {}): Volume {
-		const asItLies = Volume.#openAsItLies(device, options);
+		const asItLies = Volume.openAsItLies(device, options);
 		const needsRecovery =
 			asItLies.features.has('has_journal') && asItLies.features.has('needs_recovery');
 		if (!needsRecovery || options.journal === 'ignore') {
-			asItLies.#assertRoot();
+			asItLies.assertRoot();
 			return asItLies;
 		}
 		const recovery = recover(asItLies);
 		const overlaid = new OverlayDevice(device, recovery.overlay);
-		let replayed = Volume.#openAsItLies(overlaid, options);
+		let replayed = Volume.openAsItLies(overlaid, options);
 		const {operations} = recovery.fastCommits;
 		if (operations.length > 0) {
 			replayOperations(replayed, operations, recovery.overlay);
-			replayed = Volume.#openAsItLies(overlaid, options); // What the other has cached is out of date.
+			replayed = Volume.openAsItLies(overlaid, options); // What the other has cached is out of date.
 		}
 		replayed.recovery = recovery;
-		replayed.#assertRoot();
+		replayed.assertRoot();
 		return replayed;
 	}
 
-	static #openAsItLies(device: BlockDevice, options: VolumeOptions): Volume {
+	/**
+	 * Opens what lies on `device`, whether its journal was brought home or not, and looks at nothing
+	 * but the superblock: for who is about to mount it. Throws as `open`.
+	 */
+	static openAsItLies(device: BlockDevice, options: VolumeOptions): Volume {
 		const superblock = readSuperblock(device);
 		const {blockCount, blockSize} = superblock.geometry;
 		if (blockCount * blockSize > device.sizeBytes) {
@@ -341,7 +349,8 @@ export class Volume {
 		return crc32cOf(seed, bytes);
 	}
 
-	#assertRoot(): void {
+	/** Throws `CorruptError` where there is no root directory. */
+	assertRoot(): void {
 		const root = this.readInode(reservedInode.root);
 		if (root.type !== 'directory') {
 			throw new CorruptError('EXT4_BAD_INODE', `the root is a ${root.type}, not a directory`, {

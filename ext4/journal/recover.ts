@@ -1,9 +1,21 @@
 /** Finds the journal of a volume and replays it into memory, where the volume needs that. */
 import {CorruptError} from '../errors.ts';
+import type {Inode} from '../layout/inode.ts';
 import {mapAt} from '../mapping/index.ts';
 import type {Volume} from '../volume.ts';
 import type {JournalFile} from './log.ts';
 import {type RecoveryResult, replayJournal} from './recovery.ts';
+
+/** The journal's inode. Throws `CorruptError` where it is no regular file in use. */
+export function journalInodeOf(volume: Volume): Inode {
+	const inode = volume.readReservedInode(volume.superblock.journalInode);
+	if (inode.type !== 'file' || inode.linkCount === 0) {
+		throw new CorruptError('EXT4_BAD_JOURNAL', `the journal's inode is no file in use`, {
+			inode: inode.number,
+		});
+	}
+	return inode;
+}
 
 /**
  * The journal's inode as a list of blocks. Throws `CorruptError` where it is no regular file, or
@@ -11,12 +23,7 @@ import {type RecoveryResult, replayJournal} from './recovery.ts';
  */
 export function journalFileOf(volume: Volume): JournalFile {
 	const {blockSize, blockCount} = volume.geometry;
-	const inode = volume.readReservedInode(volume.superblock.journalInode);
-	if (inode.type !== 'file' || inode.linkCount === 0) {
-		throw new CorruptError('EXT4_BAD_JOURNAL', `the journal's inode is no file in use`, {
-			inode: inode.number,
-		});
-	}
+	const inode = journalInodeOf(volume);
 	const lengthBlocks = Math.floor(inode.sizeBytes / blockSize);
 	// A journal has no holes.
 	if (lengthBlocks > blockCount) {

@@ -34,9 +34,14 @@ export type JournalSuperblock = {
 
 /** The longest journal that any tool makes; 39 GiB with blocks of 4 KiB. */
 const lengthBlocksMax = 10_240_000;
-/** The log must keep this many blocks when fast commits take theirs. */
-const logBlocksMin = 1024;
+/** The log must keep this many blocks when fast commits take theirs, and to be written at all. */
+export const logBlocksMin = 1024;
 const fastCommitBlocksDefault = 256;
+
+/** How many blocks are kept for fast commits where `s_num_fc_blks` says so. */
+export function fastCommitBlocksOf(s_num_fc_blks: number): number {
+	return s_num_fc_blks === 0 ? fastCommitBlocksDefault : s_num_fc_blks;
+}
 
 function badJournal(problem: string): CorruptError {
 	return new CorruptError('EXT4_BAD_JOURNAL', problem);
@@ -98,7 +103,7 @@ function checkLength(raw: RawJournalSuperblock, blockSize: number, lengthBlocks:
 /** Where the log ends: before the blocks for fast commits, or with the journal. */
 function readEnd(raw: RawJournalSuperblock, features: JournalFeatures): number {
 	if (!features.hasFastCommit) return raw.s_maxlen;
-	const count = raw.s_num_fc_blks === 0 ? fastCommitBlocksDefault : raw.s_num_fc_blks;
+	const count = fastCommitBlocksOf(raw.s_num_fc_blks);
 	const end = raw.s_maxlen - count;
 	if (end < logBlocksMin || end <= raw.s_first) {
 		throw badJournal(`${count} blocks for fast commits in a journal of ${raw.s_maxlen}`);

@@ -81,6 +81,11 @@ export class Transactions {
 		return this.#ended === undefined;
 	}
 
+	/** The medium may lack some of what was committed in memory: nothing must be written to it. */
+	get isAborted(): boolean {
+		return this.#ended === 'aborted';
+	}
+
 	/** Why the volume has become read-only, where it has. */
 	get failure(): Error | undefined {
 		return this.#reason;
@@ -191,6 +196,14 @@ export class Transactions {
 		this.#reason = error;
 	}
 
+	/** Ends all writing at once: what is not committed yet never will be. */
+	abort(reason: Error): void {
+		if (this.#ended === 'closed' || this.#ended === 'aborted') return;
+		this.#ended = 'aborted';
+		this.#reason = reason;
+		this.#running = undefined;
+	}
+
 	#try<T>(operation: (handle: Handle) => T, mayUseReserved: boolean): T {
 		const wasOpen = this.#running !== undefined;
 		const transaction = this.#open();
@@ -254,7 +267,7 @@ export class Transactions {
 
 	#settle(transaction: Transaction, blocks: readonly CachedBlock[]): void {
 		for (const block of blocks) {
-			block.isRunning = false;
+			block.isRunning = block.isNew = false;
 			if (this.#log.isInPlace) continue;
 			block.isLogged = true;
 			this.#logged.set(block.number, block);
@@ -271,9 +284,7 @@ export class Transactions {
 		try {
 			action();
 		} catch (error) {
-			this.#ended = 'aborted';
-			this.#reason = error instanceof Error ? error : new Error(String(error));
-			this.#running = undefined;
+			this.abort(error instanceof Error ? error : new Error(String(error)));
 			throw error;
 		}
 	}

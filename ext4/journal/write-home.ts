@@ -1,14 +1,16 @@
 /** Writes blocks of metadata to their own places, neighbours in one request. */
-import type {CachedBlock} from '../block-cache.ts';
 import type {BlockDevice} from '../device.ts';
+
+/** A block of the file system and what is to lie there. */
+export type PlacedBlock = {readonly number: number; readonly bytes: Uint8Array};
 
 /** `blocks` ascend by number. Does not flush. Throws `DeviceError`. */
 export function writeHome(
 	device: BlockDevice,
 	blockSize: number,
-	blocks: readonly CachedBlock[],
+	blocks: readonly PlacedBlock[],
 ): void {
-	let run: CachedBlock[] = [];
+	let run: PlacedBlock[] = [];
 	const writeRun = () => {
 		const first = run[0];
 		if (first === undefined) return;

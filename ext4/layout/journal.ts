@@ -217,6 +217,75 @@ export function decodeTags(view: DataView, features: JournalFeatures): JournalTa
 	return tags;
 }
 
+/** Writes one tag of a descriptor block at `at`; of its checksum as many bits as the form has. */
+function encodeTag(
+	view: DataView,
+	at: number,
+	tag: JournalTag,
+	flags: number,
+	features: JournalFeatures,
+): void {
+	const raw = (features.hasChecksumV3 ? journal_block_tag3 : journal_block_tag).edit(view, at);
+	raw.t_blocknr = tag.block % 2 ** 32;
+	raw.t_flags = flags | (tag.isEscaped ? tagFlags.escaped : 0);
+	if (features.hasChecksumV3) raw.t_checksum = tag.checksum;
+	else if (features.hasChecksumV2) raw.t_checksum = tag.checksum & 0xffff;
+	if (features.has64bit) raw.t_blocknr_high = Math.floor(tag.block / 2 ** 32);
+}
+
+/** How many tags fit into a descriptor block. */
+export function tagsPerBlock(blockSize: number, features: JournalFeatures): number {
+	const hasTail = features.hasChecksumV2 || features.hasChecksumV3;
+	const room = blockSize - journalHeaderSize - uuidSize - (hasTail ? journalTailSize : 0);
+	return Math.floor(room / tagSize(features));
+}
+
+/**
+ * Writes `tags`, at most `tagsPerBlock` of them, into a descriptor block of zeros. The UUID of the
+ * journal, 16 bytes, follows the first.
+ */
+export function encodeTags(
+	view: DataView,
+	tags: readonly JournalTag[],
+	uuid: Uint8Array,
+	features: JournalFeatures,
+): void {
+	const size = tagSize(features);
+	let at = journalHeaderSize;
+	tags.forEach((tag, index) => {
+		const isLast = index === tags.length - 1;
+		const flags = (index === 0 ? 0 : tagFlags.sameUuid) | (isLast ? tagFlags.lastTag : 0);
+		encodeTag(view, at, tag, flags, features);
+		at += size;
+		if (index > 0) return;
+		new Uint8Array(view.buffer, view.byteOffset + at, uuidSize).set(uuid);
+		at += uuidSize;
+	});
+}
+
+/** How many blocks a revoke block can name. */
+export function revokesPerBlock(blockSize: number, features: JournalFeatures): number {
+	const hasTail = features.hasChecksumV2 || features.hasChecksumV3;
+	const room = blockSize - journal_revoke_header.sizeBytes - (hasTail ? journalTailSize : 0);
+	return Math.floor(room / (features.has64bit ? 8 : 4));
+}
+
+/** Writes `blocks`, at most `revokesPerBlock` of them, and their length into a revoke block of zeros. */
+export function encodeRevokes(
+	view: DataView,
+	blocks: readonly number[],
+	features: JournalFeatures,
+): void {
+	const size = features.has64bit ? 8 : 4;
+	let at = journal_revoke_header.sizeBytes;
+	for (const block of blocks) {
+		if (features.has64bit) view.setUint32(at, Math.floor(block / 2 ** 32), false);
+		view.setUint32(at + size - 4, block % 2 ** 32, false);
+		at += size;
+	}
+	journal_revoke_header.edit(view, 0).r_count = at;
+}
+
 /**
  * The blocks that a revoke block names; undefined where it counts more bytes than it can hold.
  */
