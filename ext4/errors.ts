@@ -99,6 +99,7 @@ export class UnsupportedError extends Error {
 
 /** The names of the ordinary results; `src/errno.ts` gives each its number. */
 export type Errno =
+	| 'E2BIG'
 	| 'EACCES'
 	| 'EBUSY'
 	| 'EDQUOT'
@@ -115,6 +116,7 @@ export type Errno =
 	| 'ENOSPC'
 	| 'ENOTDIR'
 	| 'ENOTEMPTY'
+	| 'ENOTTY'
 	| 'ENXIO'
 	| 'EOPNOTSUPP'
 	| 'EPERM'

@@ -48,3 +48,8 @@ export function storedNameOf(fullName: string): StoredName | undefined {
 	}
 	return undefined;
 }
+
+/** Whether attributes can have names that begin so. */
+export function isKnownPrefix(prefix: string): boolean {
+	return namespaces.some(namespace => namespace.prefix === prefix);
+}

@@ -13,7 +13,7 @@ import {
 	nextEntry,
 	type XattrArea,
 } from './entries.ts';
-import {fullNameOf, storedNameOf} from './names.ts';
+import {fullNameOf, type StoredName, storedNameOf} from './names.ts';
 import {readValue} from './value.ts';
 
 export type ListedXattr = {
@@ -64,11 +64,19 @@ export function listXattrs(volume: Volume, inode: Inode): ListedXattr[] {
 export function getXattr(volume: Volume, inode: Inode, fullName: string): Uint8Array | undefined {
 	const wanted = storedNameOf(fullName);
 	if (wanted === undefined) return undefined;
+	const value = getStoredXattr(volume, inode, wanted);
+	return value !== undefined && isAcl(wanted.index) ? wireAclOf(value, inode) : value;
+}
+
+/** The same by the name as it is stored, and the value as it is stored: ACLs in ext4's own form. */
+export function getStoredXattr(
+	volume: Volume,
+	inode: Inode,
+	{index, name}: StoredName,
+): Uint8Array | undefined {
 	for (const area of areasOf(volume, inode)) {
-		const at = findEntry(area, wanted.index, wanted.name);
-		if (at === undefined) continue;
-		const value = readValue(volume, inode, area, at);
-		return isAcl(wanted.index) ? wireAclOf(value, inode) : value;
+		const at = findEntry(area, index, name);
+		if (at !== undefined) return readValue(volume, inode, area, at);
 	}
 	return undefined;
 }

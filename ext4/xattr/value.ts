@@ -8,6 +8,7 @@ import {type Inode, inodeFlags} from '../layout/inode.ts';
 import {mapAt} from '../mapping/index.ts';
 import type {Volume} from '../volume.ts';
 import {entryAt, entryName, inodeArea, type XattrArea} from './entries.ts';
+import {hashHeldEntry} from './hash.ts';
 
 /** A copy of the value that the checked entry at `at` of `area` names. */
 export function readValue(volume: Volume, owner: Inode, area: XattrArea, at: number): Uint8Array {
@@ -30,7 +31,8 @@ function fail(holder: number, problem: string): never {
 	throw new CorruptError('EXT4_BAD_XATTR', problem, {inode: holder});
 }
 
-function openHolder(volume: Volume, owner: Inode, number: number, size: number): Inode {
+/** The inode that holds a value of `size` bytes, checked for being one. Throws `CorruptError`. */
+export function openHolder(volume: Volume, owner: Inode, number: number, size: number): Inode {
 	if (number === owner.number) fail(number, 'an inode that holds its own attribute');
 	const holder = volume.readValueInode(number);
 	if (holder.type !== 'file' || (holder.flags & inodeFlags.eaInode) === 0) {
@@ -68,7 +70,7 @@ function readContents(volume: Volume, holder: Inode): Uint8Array {
  * Lustre's old form: no hash, but the number and generation of the one inode that the value
  * belongs to.
  */
-function isLustreHolder(holder: Inode, owner: Inode): boolean {
+export function isLustreHolder(holder: Inode, owner: Inode): boolean {
 	return (
 		holder.modificationTime.seconds >>> 0 === owner.number && holder.generation === owner.generation
 	);
@@ -90,20 +92,10 @@ function assertHashes(
 			`an attribute's value with the hash 0x${kept.toString(16)}; its contents make 0x${hash.toString(16)}`,
 		);
 	}
-	if (entryHash !== hashEntry(name, hash, false) && entryHash !== hashEntry(name, hash, true)) {
+	if (entryHash !== hashHeldEntry(name, hash) && entryHash !== hashHeldEntry(name, hash, true)) {
 		fail(
 			holder.number,
 			`an attribute whose hash 0x${entryHash.toString(16)} does not fit its value`,
 		);
 	}
-}
-
-/** Old kernels took the characters of a name as signed, on machines where they are. */
-function hashEntry(name: Uint8Array, valueHash: number, isSigned: boolean): number {
-	let hash = 0;
-	for (const byte of name) {
-		const character = isSigned && byte >= 0x80 ? byte - 0x100 : byte;
-		hash = (hash << 5) ^ (hash >>> 27) ^ character;
-	}
-	return ((hash << 16) ^ (hash >>> 16) ^ valueHash) >>> 0;
 }
