@@ -32,6 +32,15 @@ export {
 	superblockPosition,
 } from './layout/superblock.ts';
 export {extentTreeDepth, mapAt, type Run} from './mapping/index.ts';
+export type {MultiMountProtectionOptions} from './mmp.ts';
+export {
+	closeVolume,
+	type OpenForWritingOptions,
+	openForWriting,
+	remountReadOnly,
+	remountReadWrite,
+	updateMmp,
+} from './open-for-writing.ts';
 export {type Statistics, statisticsOf} from './statistics.ts';
 export type {Superblock} from './superblock.ts';
 export {readSymlink} from './symlink.ts';

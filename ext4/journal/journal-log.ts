@@ -48,7 +48,9 @@ export class JournalLog implements CommitLog {
 	/** Where the next block of the log goes, and the transaction it will belong to. */
 	#headBlock: number;
 	#sequence: number;
-	/** Blocks before the head that hold what is not in its place yet. */
+	/** The first transaction that is not in its place yet, and where it begins: the head, if all are. */
+	#tail: {readonly sequence: number; readonly block: number};
+	/** Blocks from there to the head. */
 	#neededBlocks = 0;
 	/** Blocks before the head that a recovery would read, as things are on the medium. */
 	#keptBlocks = 0;
@@ -64,6 +66,7 @@ export class JournalLog implements CommitLog {
 		this.#places = JournalPlaces.of(volume, superblock.journal.lengthBlocks);
 		this.#headBlock = headBlock;
 		this.#sequence = sequence;
+		this.#tail = {sequence, block: headBlock};
 	}
 
 	/**
@@ -132,7 +135,7 @@ export class JournalLog implements CommitLog {
 		if (this.#keptBlocks + count > this.#capacity) this.reclaim();
 		let isSuperblockDue = revoked.length > 0 && this.superblock.addRevoke();
 		if (this.superblock.isEmpty) {
-			this.superblock.setTail(this.#sequence, this.#headBlock);
+			this.superblock.setTail(this.#tail.sequence, this.#tail.block);
 			isSuperblockDue = true;
 		}
 		if (isSuperblockDue) this.superblock.write();
@@ -153,16 +156,16 @@ export class JournalLog implements CommitLog {
 	}
 
 	checkpointed(): void {
+		this.#tail = {sequence: this.#sequence, block: this.#headBlock};
 		this.#neededBlocks = 0;
 	}
 
-	/** Moves the tail to the head: all that was committed is in its place. Throws `DeviceError`. */
+	/** Moves the tail, on the medium, past all that is in its place. Throws `DeviceError`. */
 	reclaim(): void {
-		assert(this.#neededBlocks === 0, 'only what is in its place is given up');
-		this.superblock.setTail(this.#sequence, this.#headBlock);
+		this.superblock.setTail(this.#tail.sequence, this.#tail.block);
 		this.superblock.write();
 		this.#volume.device.flush();
-		this.#keptBlocks = 0;
+		this.#keptBlocks = this.#neededBlocks;
 	}
 
 	/**
