@@ -1,5 +1,12 @@
 import test from 'ava';
-import {ownersOf, showAclOwners, unmappedId} from '../../src/owners.ts';
+import {
+	ownersOf,
+	ownersOfNew,
+	showAclOwners,
+	storeAclOwners,
+	storedOwners,
+	unmappedId,
+} from '../../src/owners.ts';
 
 test('without a map, owners are as the image says', t => {
 	const {users, groups} = ownersOf({kind: 'image'});
@@ -47,14 +54,33 @@ test('what idmap shows to no one has no owner in the image', t => {
 	t.is(ownersOf({kind: 'ranges', ranges}).users.stored(5), undefined);
 });
 
-test('the users and groups named in an ACL are mapped, and only those', t => {
-	const entries = [
-		[0x01, 7, 0xffff_ffff],
-		[0x02, 6, 100],
-		[0x04, 5, 0xffff_ffff],
-		[0x08, 4, 0],
-		[0x20, 0, 0xffff_ffff],
-	] as const;
+const idmap = ownersOf({kind: 'ranges', ranges});
+const asMe = ownersOf({kind: 'owner', uid: 1000, gid: 1001});
+
+test('a chown is turned round; what is shown already stays', t => {
+	const current = {uid: 0, gid: 101};
+	t.deepEqual(storedOwners(idmap, current, {uid: 200_003}), {uid: 103});
+	t.deepEqual(storedOwners(idmap, current, {uid: 1000, gid: 200_001}), {});
+	t.deepEqual(storedOwners(idmap, {uid: 7, gid: 7}, {uid: unmappedId}), {});
+	t.deepEqual(storedOwners(asMe, current, {uid: 1000, gid: 1001}), {});
+	t.deepEqual(storedOwners(ownersOf({kind: 'image'}), current, {uid: 5, gid: 6}), {uid: 5, gid: 6});
+});
+
+test('a chown to who is nobody in the image is refused', t => {
+	t.throws(() => storedOwners(idmap, {uid: 0, gid: 0}, {gid: 5}), {code: 'EPERM'});
+	t.throws(() => storedOwners(asMe, {uid: 0, gid: 0}, {uid: 0}), {code: 'EPERM'});
+});
+
+test("a new file is its maker's, or its directory's where nobody knows who that is", t => {
+	const directory = {uid: 7, gid: 8};
+	const me = {uid: 1000, gid: 1001};
+	t.deepEqual(ownersOfNew(ownersOf({kind: 'image'}), me, directory), me);
+	t.deepEqual(ownersOfNew(asMe, me, directory), directory);
+	t.deepEqual(ownersOfNew(asMe, me, directory, {uid: 1, gid: 2}), {uid: 1, gid: 2});
+	t.deepEqual(ownersOfNew(idmap, {uid: 200_001, gid: 3}, directory), {uid: 101, gid: 8});
+});
+
+function aclOf(entries: readonly (readonly [tag: number, permissions: number, id: number])[]) {
 	const acl = new Uint8Array(4 + entries.length * 8);
 	const view = new DataView(acl.buffer);
 	view.setUint32(0, 2, true);
@@ -63,9 +89,25 @@ test('the users and groups named in an ACL are mapped, and only those', t => {
 		view.setUint16(6 + index * 8, permissions, true);
 		view.setUint32(8 + index * 8, id, true);
 	}
-	showAclOwners(acl, ownersOf({kind: 'ranges', ranges}));
+	return acl;
+}
+
+test('the users and groups named in an ACL are mapped, and only those', t => {
+	const entries = [
+		[0x01, 7, 0xffff_ffff],
+		[0x02, 6, 100],
+		[0x04, 5, 0xffff_ffff],
+		[0x08, 4, 0],
+		[0x20, 0, 0xffff_ffff],
+	] as const;
+	const acl = aclOf(entries);
+	const view = new DataView(acl.buffer);
+	showAclOwners(acl, idmap);
 	t.deepEqual(
 		entries.map((_, index) => view.getUint32(8 + index * 8, true)),
 		[0xffff_ffff, 200_000, 0xffff_ffff, 1000, 0xffff_ffff],
 	);
+	storeAclOwners(acl, idmap);
+	t.deepEqual(acl, aclOf(entries));
+	t.throws(() => storeAclOwners(aclOf([[0x02, 6, 5]]), idmap), {code: 'EPERM'});
 });
