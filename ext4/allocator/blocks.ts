@@ -7,6 +7,7 @@ import {firstBlockOfGroup} from '../groups.ts';
 import {type Handle, RetryAfterCommit} from '../journal/handle.ts';
 import type {Inode, MutableInode} from '../layout/inode.ts';
 import {ext4_super_block} from '../layout/superblock.ts';
+import {chargeSpace, spaceLeft} from '../quota/space.ts';
 import type {Volume} from '../volume.ts';
 import {clearRange, isRangeSet, setRange} from './bitmap.ts';
 import {clusterCountOf, editBlockBits, groupOfBlock, readBlockBits} from './bitmaps.ts';
@@ -243,8 +244,10 @@ export function allocateBlocks(
 	const state = allocatorOf(volume);
 	const ratio = 2 ** clusterBits;
 	const least = Math.ceil((request.minLength ?? 1) / ratio);
-	const want = Math.min(Math.ceil(request.length / ratio), availableClusters(handle, request));
-	if (want < least) throw noSpace();
+	const available = Math.min(Math.ceil(request.length / ratio), availableClusters(handle, request));
+	if (available < least) throw noSpace();
+	const want = Math.min(available, Math.floor(spaceLeft(handle, inode) / clusterSize));
+	if (want < least) throw new FileError('EDQUOT', 'the quota is used up');
 	const {group, bit} = placeOf(volume, inode, request.goal);
 	const found = find(volume, state, {
 		inodeNumber: inode.number,
@@ -260,6 +263,7 @@ export function allocateBlocks(
 	const run = {start, length: taken * ratio};
 	assertNotMetadata(state, run, 'blocks of metadata are marked as free');
 	mark(handle, state, found.group, found.start, taken);
+	chargeSpace(handle, inode, taken * clusterSize);
 	inode.sectors += (taken * clusterSize) / 512;
 	const end = found.start + found.length;
 	if (found.length > taken) {
@@ -326,9 +330,10 @@ export function freeBlocks(
 		at = groupEnd;
 	}
 	if (kind === 'metadata') for (let block = start; block < end; block++) handle.forget(block);
-	const sectors = (Math.ceil(length / ratio) * clusterSize) / 512;
+	const bytes = Math.ceil(length / ratio) * clusterSize;
+	chargeSpace(handle, inode, -bytes);
 	// Counted wrongly by somebody before us: a file must not become impossible to delete.
-	inode.sectors = Math.max(0, inode.sectors - sectors);
+	inode.sectors = Math.max(0, inode.sectors - bytes / 512);
 }
 
 /** Frees the clusters `[from, to)` of a group. */
