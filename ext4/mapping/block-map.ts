@@ -10,9 +10,15 @@ import type {Inode} from '../layout/inode.ts';
 import type {Volume} from '../volume.ts';
 import type {Run} from './run.ts';
 
-const directCount = 12;
+/** Numbers of data blocks in the inode itself. */
+export const directCount = 12;
 
-function assertPointer(volume: Volume, inode: Inode, pointer: number, logical: number): void {
+export function assertPointer(
+	volume: Volume,
+	inode: Inode,
+	pointer: number,
+	logical: number,
+): void {
 	const {blockCount, firstDataBlock} = volume.geometry;
 	if (pointer >= blockCount || pointer <= firstDataBlock) {
 		throw new CorruptError(

@@ -4,13 +4,28 @@
  */
 export type Run =
 	| {readonly kind: 'hole'; readonly logical: number; readonly length: number}
-	| {
-			/** `unwritten`: space is there, but it reads as zeros. */
-			readonly kind: 'mapped' | 'unwritten';
-			readonly logical: number;
-			readonly length: number;
-			readonly physical: number;
-	  };
+	| SpaceRun;
+
+/** A run that has space. */
+export type SpaceRun = {
+	/** `unwritten`: space is there, but it reads as zeros. */
+	readonly kind: 'mapped' | 'unwritten';
+	readonly logical: number;
+	readonly length: number;
+	readonly physical: number;
+};
+
+/** A run that may be written to. */
+export type WritableRun = SpaceRun & {
+	/**
+	 * What lies on the device there is not the file's: whoever writes less than all of a block
+	 * writes zeros to the rest of it.
+	 */
+	readonly isNew: boolean;
+};
 
 /** Logical blocks are 32 bits wide on disk: a file has at most so many. */
 export const logicalBlocksMax = 2 ** 32;
+
+/** Changed blocks from which on work that can be done in parts leaves the rest to another handle. */
+export const touchedBlocksMax = 64;
