@@ -1,0 +1,101 @@
+/**
+ * Changing what stat(2) shows of an inode, but for its size: mode, owner, times; and what any change
+ * of a file takes from it, its privileges.
+ */
+import type {Handle} from './journal/handle.ts';
+import {type Inode, inodeBaseSize, type Timestamp, timestampBounds} from './layout/inode.ts';
+import {xattrIndex} from './layout/xattr.ts';
+import {transferQuota} from './quota/charge.ts';
+import {applyModeToAcl} from './xattr/acl-write.ts';
+import {getStoredXattr} from './xattr/read.ts';
+import {storeXattr} from './xattr/store.ts';
+
+const setuid = 0o4000;
+const setgid = 0o2000;
+const groupMayExecute = 0o10;
+
+export type AttributeChanges = {
+	/** The low twelve bits count; the type stays. */
+	readonly mode?: number;
+	/** As the image has it: mapping of owners is done before. */
+	readonly uid?: number;
+	readonly gid?: number;
+	readonly accessTime?: Timestamp;
+	readonly modificationTime?: Timestamp;
+	/** The present where it is not given. */
+	readonly changeTime?: Timestamp;
+	/** As a change of owner by anyone does it: takes setuid, setgid and capabilities away. */
+	readonly killsPrivileges?: boolean;
+};
+
+/** Where the extra field of each time ends, in bytes of the inode. */
+const extraEnd = {changeTime: 0x88, modificationTime: 0x8c, accessTime: 0x90, creationTime: 0x98};
+
+/**
+ * `time` as this inode can hold it: whole seconds up to 2038 without the extra field, nanoseconds up
+ * to 2446 with it. What lies outside becomes the nearest bound.
+ */
+export function storableTime(
+	inode: Inode,
+	time: Timestamp,
+	field: keyof typeof extraEnd = 'changeTime',
+): Timestamp {
+	const isWide = inodeBaseSize + inode.extraSizeBytes >= extraEnd[field];
+	const {from, to} = isWide ? timestampBounds.wide : timestampBounds.narrow;
+	// As the kernel: at a bound there are no nanoseconds.
+	if (time.seconds <= from) return {seconds: from, nanoseconds: 0};
+	if (time.seconds >= to) return {seconds: to, nanoseconds: 0};
+	return isWide ? time : {seconds: time.seconds, nanoseconds: 0};
+}
+
+/**
+ * Makes the changes that SETATTR asks for, all but that of the size. Whether the caller may, and
+ * whether the inode's flags allow it (`assertMayChange`), is asked before.
+ *
+ * A new mode is carried into the access ACL; a new owner takes what the inode uses of quotas along.
+ * Throws `FileError` EDQUOT, ENOSPC, `CorruptError`, `DeviceError`.
+ */
+export function setAttributes(handle: Handle, inode: Inode, changes: AttributeChanges): void {
+	const edited = handle.edit(inode);
+	const {uid = inode.uid, gid = inode.gid, mode, accessTime, modificationTime} = changes;
+	if (uid !== inode.uid || gid !== inode.gid) {
+		transferQuota(handle, inode, {uid, gid});
+		edited.uid = uid;
+		edited.gid = gid;
+	}
+	if (changes.killsPrivileges === true) killPrivileges(handle, inode);
+	if (mode !== undefined) applyModeToAcl(handle, inode, mode);
+	if (accessTime !== undefined) {
+		edited.accessTime = storableTime(inode, accessTime, 'accessTime');
+	}
+	if (modificationTime !== undefined) {
+		edited.modificationTime = storableTime(inode, modificationTime, 'modificationTime');
+	}
+	edited.changeTime = storableTime(inode, changes.changeTime ?? handle.now);
+}
+
+/** The bits of a mode that a change of a file's data or owner leaves of it. */
+export function withoutPrivileges(inode: Inode): number {
+	if (inode.type === 'directory') return inode.mode;
+	// Without execution for the group setgid once meant mandatory locking, and stays.
+	const lost = (inode.mode & groupMayExecute) === 0 ? setuid : setuid | setgid;
+	return inode.mode & ~lost;
+}
+
+const capabilityName = Uint8Array.from('capability', character => character.charCodeAt(0));
+
+/**
+ * What a write, a truncation or a change of owner takes from a file: setuid, setgid where the group
+ * may execute it, and the capabilities of its program (security.capability).
+ *
+ * Costs next to nothing where there is none of them. Throws `CorruptError`, `DeviceError`.
+ */
+export function killPrivileges(handle: Handle, inode: Inode): void {
+	const mode = withoutPrivileges(inode);
+	if (mode !== inode.mode) handle.edit(inode).mode = mode;
+	if (inode.type === 'directory') return;
+	const capability = {index: xattrIndex.security, name: capabilityName};
+	// Asked before every write: looking is cheaper than setting out to remove it.
+	if (getStoredXattr(handle.volume, inode, capability) === undefined) return;
+	storeXattr(handle, inode, capability, undefined, 'any');
+}
