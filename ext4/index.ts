@@ -1,4 +1,19 @@
 /** The front door: what other rooms may import. */
+export {type AttributeChanges, killPrivileges, setAttributes, storableTime} from './attributes.ts';
+export {
+	assertMayAddName,
+	assertMayChange,
+	assertMayRemoveName,
+	assertMayWrite,
+} from './attributes-binding.ts';
+export {
+	type FlagsCaller,
+	setFlags,
+	setFsxattr,
+	setGeneration,
+	setLabel,
+	shownFlags,
+} from './attributes-flags.ts';
 export type {BlockDevice} from './device.ts';
 export {type FoundEntry, lookup} from './directory/lookup.ts';
 export {type EntryVisitor, forEachEntry} from './directory/read.ts';
@@ -15,6 +30,7 @@ export {
 	UnsupportedError,
 } from './errors.ts';
 export {readInlineData} from './inline-data.ts';
+export type {Handle} from './journal/handle.ts';
 export {Features} from './layout/features.ts';
 export type {Group} from './layout/group.ts';
 export {
@@ -47,3 +63,4 @@ export {readSymlink} from './symlink.ts';
 export {type Hashes, VerityReader} from './verity.ts';
 export {Volume, type VolumeOptions} from './volume.ts';
 export {getXattr, type ListedXattr, listXattrs} from './xattr/read.ts';
+export {removeXattr, setXattr, type XattrMode, xattrCredits} from './xattr/write.ts';

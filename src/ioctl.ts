@@ -1,5 +1,20 @@
-/** The ioctls that ext4 answers and that FUSE passes on: what is asked, and the bytes of the answer. */
-import {type Inode, inodeFlags, type Volume} from '../ext4/index.ts';
+/**
+ * The ioctls that ext4 has and that FUSE passes on: those that ask, with the bytes of the answer,
+ * and those that change something, with the bytes that say what.
+ */
+import {
+	FileError,
+	type FlagsCaller,
+	type Handle,
+	type Inode,
+	inodeFlags,
+	setFlags,
+	setFsxattr,
+	setGeneration,
+	setLabel,
+	shownFlags,
+	type Volume,
+} from '../ext4/index.ts';
 
 /** Numbers of linux/fs.h and the kernel's ext4.h, on 64-bit machines and as 32-bit programs ask. */
 export const ioctls = {
@@ -11,10 +26,14 @@ export const ioctls = {
 	FS_IOC_FSGETXATTR: 0x801c_581f,
 	FS_IOC_GETFSLABEL: 0x8100_9431,
 	FS_IOC_GETFSUUID: 0x8011_1500,
+	FS_IOC_SETFLAGS: 0x4008_6602,
+	FS_IOC32_SETFLAGS: 0x4004_6602,
+	FS_IOC_SETVERSION: 0x4008_7602,
+	FS_IOC32_SETVERSION: 0x4004_7602,
+	EXT4_IOC_SETVERSION_OLD: 0x4008_6604,
+	FS_IOC_FSSETXATTR: 0x401c_5820,
+	FS_IOC_SETFSLABEL: 0x4100_9432,
 } as const;
-
-/** EXT4_FL_USER_VISIBLE: all but what is only for the file system itself. */
-const visibleFlags = 0x725b_dfff;
 
 /** FS_XFLAG_*; those that an inode flag of ext4 stands for. */
 const xflags: readonly (readonly [xflag: number, inodeFlag: number])[] = [
@@ -28,11 +47,8 @@ const xflags: readonly (readonly [xflag: number, inodeFlag: number])[] = [
 	[0x2_0000, inodeFlags.verity],
 ];
 
-function visibleFlagsOf(inode: Inode): number {
-	// On a file the flag would mean nothing, and the kernel does not show it there.
-	const hidden = inode.type === 'file' ? inodeFlags.projectInherit : 0;
-	return inode.flags & visibleFlags & ~hidden;
-}
+/** Extent sizes, which ext4 does not have, and "has attributes", which only tells: passed over. */
+const passedOverXflags = 0x800 | 0x1000 | 0x8000_0000;
 
 function u32(value: number): Uint8Array {
 	const bytes = new Uint8Array(4);
@@ -44,7 +60,7 @@ function u32(value: number): Uint8Array {
 function fsxattr(inode: Inode): Uint8Array {
 	const bytes = new Uint8Array(28);
 	const view = new DataView(bytes.buffer);
-	const flags = visibleFlagsOf(inode);
+	const flags = shownFlags(inode);
 	const bits = xflags.reduce((sum, [xflag, flag]) => sum | ((flags & flag) === 0 ? 0 : xflag), 0);
 	view.setUint32(0, bits, true);
 	view.setUint32(12, inode.projectId, true);
@@ -67,7 +83,7 @@ export function answerIoctl(volume: Volume, inode: Inode, command: number): Uint
 	switch (command) {
 		case ioctls.FS_IOC_GETFLAGS:
 		case ioctls.FS_IOC32_GETFLAGS:
-			return u32(visibleFlagsOf(inode));
+			return u32(shownFlags(inode));
 		// "long" in the number, but an int is what the kernel's ext4 writes.
 		case ioctls.FS_IOC_GETVERSION:
 		case ioctls.FS_IOC32_GETVERSION:
@@ -82,4 +98,68 @@ export function answerIoctl(volume: Volume, inode: Inode, command: number): Uint
 		default:
 			return undefined;
 	}
+}
+
+/** Bytes that come with each command that changes something. */
+const changingIoctls = new Map<number, number>([
+	[ioctls.FS_IOC_SETFLAGS, 4],
+	[ioctls.FS_IOC32_SETFLAGS, 4],
+	[ioctls.FS_IOC_SETVERSION, 4],
+	[ioctls.FS_IOC32_SETVERSION, 4],
+	[ioctls.EXT4_IOC_SETVERSION_OLD, 4],
+	[ioctls.FS_IOC_FSSETXATTR, 28],
+	[ioctls.FS_IOC_SETFSLABEL, 256],
+]);
+
+/** Whether `changeByIoctl` is what answers `command`. */
+export function isChangingIoctl(command: number): boolean {
+	return changingIoctls.has(command);
+}
+
+export type IoctlCaller = FlagsCaller & {
+	/** Owns the inode, or may act for who does. */
+	readonly isOwner: boolean;
+};
+
+/**
+ * Does what `command` asks for, `bytes` being what came with it; nothing goes back but success.
+ * Throws `FileError`: EINVAL for too few bytes, EPERM, and as the functions that do it.
+ */
+export function changeByIoctl(
+	handle: Handle,
+	inode: Inode,
+	command: number,
+	bytes: Uint8Array,
+	caller: IoctlCaller,
+): void {
+	const wantedBytes = changingIoctls.get(command);
+	if (wantedBytes === undefined) throw new FileError('ENOTTY', 'there is no such ioctl');
+	if (bytes.length < wantedBytes) throw new FileError('EINVAL', 'too little came with the ioctl');
+	if (command === ioctls.FS_IOC_SETFSLABEL) {
+		setLabel(handle, bytes.subarray(0, wantedBytes), caller);
+		return;
+	}
+	if (!caller.isOwner) throw new FileError('EPERM', 'only the owner may do that');
+	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+	const word = view.getUint32(0, true);
+	if (command === ioctls.FS_IOC_SETFLAGS || command === ioctls.FS_IOC32_SETFLAGS) {
+		setFlags(handle, inode, word, caller);
+	} else if (command === ioctls.FS_IOC_FSSETXATTR) {
+		const projectId = view.getUint32(12, true);
+		setFsxattr(handle, inode, flagsOfXflags(word), projectId, caller);
+	} else {
+		setGeneration(handle, inode, word);
+	}
+}
+
+function flagsOfXflags(word: number): number {
+	let flags = 0;
+	let unknown = word & ~passedOverXflags;
+	for (const [xflag, flag] of xflags) {
+		if ((word & xflag) === 0) continue;
+		flags |= flag;
+		unknown &= ~xflag;
+	}
+	if (unknown !== 0) throw new FileError('EOPNOTSUPP', 'ext4 has no such flag');
+	return flags & ~inodeFlags.verity; // Shown, never set.
 }
