@@ -25,6 +25,22 @@ export function directoryBlockCount(volume: Volume, directory: Inode): number {
 	return count;
 }
 
+/**
+ * Blocks that one search looks at. Nobody fills so large a directory without an index; a block map
+ * that names one block over and over makes any size, and a lookup of hours.
+ */
+export function searchedBlocksMax(rules: EntryRules): number {
+	return Math.min(2 ** 18, 2 ** 30 / rules.blockSize);
+}
+
+/**
+ * Blocks in a row without an entry in use that a listing goes over; a hole counts as one. Deleting
+ * files leaves such blocks; so many, only a map that names one block over and over.
+ */
+export function idleBlocksMax(blockSize: number): number {
+	return Math.min(2 ** 20, 2 ** 32 / blockSize);
+}
+
 /** The run that holds a logical block. Only blocks behind the first may be a hole. */
 export function directoryRun(volume: Volume, directory: Inode, logical: number): Run {
 	const run = mapAt(volume, directory, logical);
@@ -34,7 +50,7 @@ export function directoryRun(volume: Volume, directory: Inode, logical: number):
 }
 
 /** What a checked block is remembered as. The same bytes may be fine as one and bad as another. */
-function roleOf(rules: EntryRules): string {
+export function entriesRole(rules: EntryRules): string {
 	if (!rules.isEncrypted) return 'directory entries';
 	return rules.hasHashes ? 'encrypted entries with hashes' : 'encrypted entries';
 }
@@ -54,7 +70,7 @@ export function readEntriesBlock(
 ): CachedBlock {
 	const physical = run.physical + (logical - run.logical);
 	const block = volume.cache.readAhead(physical, run.physical, run.length);
-	const role = roleOf(rules);
+	const role = entriesRole(rules);
 	if (block.checkedAs === role) return block;
 	if (rules.hasChecksums && block.seal === undefined)
 		assertChecksum(directory, rules, block, logical);

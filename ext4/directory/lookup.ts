@@ -2,12 +2,13 @@
  * Finding a name in a directory: by the hash tree where there is one, else from end to end.
  * Kernel documentation, "Hash Tree Directories".
  */
+import type {CachedBlock} from '../block-cache.ts';
 import {CorruptError, FileError} from '../errors.ts';
 import {entryTypeOf, nameLengthMax} from '../layout/directory.ts';
 import {hashVersions} from '../layout/htree.ts';
 import {type FileType, type Inode, inodeFlags} from '../layout/inode.ts';
 import type {Volume} from '../volume.ts';
-import {directoryBlockCount, directoryRun, readEntriesBlock} from './blocks.ts';
+import {directoryBlockCount, directoryRun, readEntriesBlock, searchedBlocksMax} from './blocks.ts';
 import {type FoldBudget, foldName, foldsTo} from './casefold.ts';
 import {decodeNoKeyName, matchesNoKeyName, type NoKeyName, type Sha256} from './encrypted-name.ts';
 import {
@@ -20,7 +21,7 @@ import {
 	rulesOf,
 } from './entries.ts';
 import {hashName} from './hash.ts';
-import {LeafWalk, openTree} from './hash-tree.ts';
+import {LeafWalk, openTree, readLeaf} from './hash-tree.ts';
 import {readInlineDirectory} from './inline.ts';
 import {sha256Of} from './no-key.ts';
 
@@ -30,8 +31,31 @@ export type FoundEntry = {
 	readonly type: FileType | undefined;
 };
 
+/** Where an entry lies: `at` bytes into a checked block, or into a copy of the inline data. */
+export type LocatedEntry = {
+	readonly at: number;
+	readonly bytes: Uint8Array;
+	readonly view: DataView;
+	readonly place:
+		| {readonly kind: 'block'; readonly block: CachedBlock; readonly logical: number}
+		/** The stretch of the inline data that holds it. */
+		| {readonly kind: 'inline'; readonly start: number; readonly end: number};
+};
+
 /** Bits of s_encoding_flags. */
 const encodingFlags = {strict: 0x1, noLinearFallback: 0x2} as const;
+
+/**
+ * The form of a name that a casefolded directory compares and hashes; undefined for one that is not
+ * UTF-8, which only its own bytes match. Throws `FileError` EINVAL where the image is strict.
+ */
+export function foldedNameOf(volume: Volume, name: Uint8Array): Uint8Array | undefined {
+	const folded = foldName(name);
+	if (folded === undefined && (volume.superblock.encodingFlags & encodingFlags.strict) !== 0) {
+		throw new FileError('EINVAL', 'a name that is not UTF-8');
+	}
+	return folded;
+}
 
 /** What is searched for, by the way in which entries are compared with it. */
 type Wanted =
@@ -54,27 +78,73 @@ type Wanted =
  * back to its own directory), `DeviceError`.
  */
 export function lookup(volume: Volume, directory: Inode, name: Uint8Array): FoundEntry | undefined {
+	assertNamable(directory, name);
+	if (name.length === 0) return undefined;
+	if (isDotName(name, 0, name.length)) return findDot(volume, directory, name);
+	const rules = rulesOf(volume, directory);
+	const located = locateIn(volume, directory, rules, name);
+	return located && foundAt(directory, rules, located);
+}
+
+/**
+ * As `lookup`, but says where the entry lies; `.` and `..` are never found. Throws `FileError`
+ * (ENOTDIR, ENAMETOOLONG, EINVAL), `CorruptError`, `DeviceError`.
+ */
+export function locate(
+	volume: Volume,
+	directory: Inode,
+	name: Uint8Array,
+): LocatedEntry | undefined {
+	assertNamable(directory, name);
+	if (name.length === 0 || isDotName(name, 0, name.length)) return undefined;
+	return locateIn(volume, directory, rulesOf(volume, directory), name);
+}
+
+function assertNamable(directory: Inode, name: Uint8Array): void {
 	if (directory.type !== 'directory') {
 		throw new FileError('ENOTDIR', `inode ${directory.number} is a ${directory.type}`);
 	}
 	if (name.length > nameLengthMax) {
 		throw new FileError('ENAMETOOLONG', `a name of ${name.length} bytes`);
 	}
-	if (name.length === 0) return undefined;
-	const rules = rulesOf(volume, directory);
-	const isDot = isDotName(name, 0, name.length);
-	const wanted = isDot ? exactly(name) : wantedOf(volume, rules, name);
-	if (wanted === undefined) return undefined;
-	const found =
-		(directory.flags & inodeFlags.inlineData) !== 0
-			? findInline(volume, directory, rules, wanted, isDot)
-			: findInBlocks(volume, directory, rules, wanted, isDot);
-	if (found !== undefined && !isDot && found.inode === directory.number) {
+}
+
+function foundAt(directory: Inode, rules: EntryRules, {view, bytes, at}: LocatedEntry): FoundEntry {
+	const inode = view.getUint32(at, true);
+	if (inode === directory.number) {
 		throw new CorruptError('EXT4_BAD_DIRECTORY_ENTRY', 'a directory that holds itself', {
 			inode: directory.number,
 		});
 	}
-	return found;
+	return {inode, type: rules.hasTypes ? entryTypeOf(entryTypeCode(bytes, at)) : undefined};
+}
+
+/** `.` and `..` always lie in the first block, unknown to the index; an inline directory has none. */
+function findDot(volume: Volume, directory: Inode, name: Uint8Array): FoundEntry | undefined {
+	const rules = rulesOf(volume, directory);
+	if ((directory.flags & inodeFlags.inlineData) !== 0) {
+		const {parent} = readInlineDirectory(volume, directory, rules);
+		return {inode: name.length === 1 ? directory.number : parent, type: 'directory'};
+	}
+	const blockCount = Math.min(directoryBlockCount(volume, directory), 1);
+	const found = findLinear(volume, directory, rules, exactly(name), blockCount);
+	if (found === undefined) return undefined;
+	const {view, bytes, at} = found;
+	const type = rules.hasTypes ? entryTypeOf(entryTypeCode(bytes, at)) : undefined;
+	return {inode: view.getUint32(at, true), type};
+}
+
+function locateIn(
+	volume: Volume,
+	directory: Inode,
+	rules: EntryRules,
+	name: Uint8Array,
+): LocatedEntry | undefined {
+	const wanted = wantedOf(volume, rules, name);
+	if (wanted === undefined) return undefined;
+	return (directory.flags & inodeFlags.inlineData) !== 0
+		? findInline(volume, directory, rules, wanted)
+		: findInBlocks(volume, directory, rules, wanted);
 }
 
 function exactly(name: Uint8Array): Wanted {
@@ -87,11 +157,7 @@ function wantedOf(volume: Volume, rules: EntryRules, name: Uint8Array): Wanted |
 		return noKey && {kind: 'noKey', noKey, sha256: sha256Of(volume)};
 	}
 	if (!rules.isCasefolded) return exactly(name);
-	const folded = foldName(name);
-	if (folded === undefined && (volume.superblock.encodingFlags & encodingFlags.strict) !== 0) {
-		throw new FileError('EINVAL', 'a name that is not UTF-8');
-	}
-	return {kind: 'folded', name, folded, budget: {foldsLeft: foldsMax}};
+	return {kind: 'folded', name, folded: foldedNameOf(volume, name), budget: {foldsLeft: foldsMax}};
 }
 
 function findInline(
@@ -99,16 +165,11 @@ function findInline(
 	directory: Inode,
 	rules: EntryRules,
 	wanted: Wanted,
-	isDot: boolean,
-): FoundEntry | undefined {
-	const {parent, stretches} = readInlineDirectory(volume, directory, rules);
-	if (isDot && wanted.kind === 'exact') {
-		const inode = wanted.name.length === 1 ? directory.number : parent;
-		return {inode, type: 'directory'};
-	}
+): LocatedEntry | undefined {
+	const {stretches} = readInlineDirectory(volume, directory, rules);
 	for (const {bytes, view, start, end} of stretches) {
-		const found = find(bytes, view, start, end, rules, wanted);
-		if (found !== undefined) return found;
+		const at = find(bytes, view, start, end, rules, wanted);
+		if (at !== -1) return {at, bytes, view, place: {kind: 'inline', start, end}};
 	}
 	return undefined;
 }
@@ -118,11 +179,8 @@ function findInBlocks(
 	directory: Inode,
 	rules: EntryRules,
 	wanted: Wanted,
-	isDot: boolean,
-): FoundEntry | undefined {
+): LocatedEntry | undefined {
 	const blockCount = directoryBlockCount(volume, directory);
-	// The index does not know `.` and `..`; they always lie in the first block.
-	if (isDot) return findLinear(volume, directory, rules, wanted, Math.min(blockCount, 1));
 	const leaves = leavesFor(volume, directory, rules, wanted);
 	if (leaves !== undefined) {
 		const found = findInLeaves(volume, directory, rules, wanted, leaves);
@@ -176,36 +234,19 @@ function findInLeaves(
 	rules: EntryRules,
 	wanted: Wanted,
 	leaves: LeafWalk,
-): FoundEntry | undefined {
-	const blockCount = directoryBlockCount(volume, directory);
+): LocatedEntry | undefined {
 	let searched = 0;
 	do {
 		const logical = leaves.leaf;
-		if (logical >= blockCount) badLeaf(directory, `block ${logical} of ${blockCount}`);
-		const run = directoryRun(volume, directory, logical);
-		if (run.kind === 'hole') badLeaf(directory, `block ${logical}, a hole`);
-		const {bytes, view} = readEntriesBlock(volume, directory, rules, run, logical);
-		const found = find(bytes, view, 0, bytes.length, rules, wanted);
-		if (found !== undefined) return found;
+		const block = readLeaf(volume, directory, rules, logical);
+		const {bytes, view} = block;
+		const at = find(bytes, view, 0, bytes.length, rules, wanted);
+		if (at !== -1) return {at, bytes, view, place: {kind: 'block', block, logical}};
 		if (++searched >= searchedBlocksMax(rules) || isExhausted(wanted)) {
 			tooLong(directory, `${searched} leaves for one hash`);
 		}
 	} while (leaves.next());
 	return undefined;
-}
-
-function badLeaf(directory: Inode, leaf: string): never {
-	throw new CorruptError('EXT4_BAD_HASH_TREE', `an index whose leaf is ${leaf}`, {
-		inode: directory.number,
-	});
-}
-
-/**
- * Blocks that one search looks at. Nobody fills so large a directory without an index; a block map
- * that names one block over and over makes any size, and a lookup of hours.
- */
-function searchedBlocksMax(rules: EntryRules): number {
-	return Math.min(2 ** 18, 2 ** 30 / rules.blockSize);
 }
 
 /** Names beyond ASCII that one search folds, at two microseconds each. */
@@ -228,7 +269,7 @@ function findLinear(
 	rules: EntryRules,
 	wanted: Wanted,
 	blockCount: number,
-): FoundEntry | undefined {
+): LocatedEntry | undefined {
 	for (let logical = 0; logical < blockCount; ) {
 		if (logical >= searchedBlocksMax(rules)) {
 			tooLong(directory, `the first ${logical} of ${blockCount} blocks do not hold the name`);
@@ -240,15 +281,17 @@ function findLinear(
 			continue;
 		}
 		for (; logical < runEnd; logical++) {
-			const {bytes, view} = readEntriesBlock(volume, directory, rules, run, logical);
-			const found = find(bytes, view, 0, bytes.length, rules, wanted);
-			if (found !== undefined || isExhausted(wanted)) return found;
+			const block = readEntriesBlock(volume, directory, rules, run, logical);
+			const {bytes, view} = block;
+			const at = find(bytes, view, 0, bytes.length, rules, wanted);
+			if (at !== -1) return {at, bytes, view, place: {kind: 'block', block, logical}};
+			if (isExhausted(wanted)) return undefined;
 		}
 	}
 	return undefined;
 }
 
-/** Searches a checked stretch of entries. */
+/** Searches a checked stretch of entries; -1 where it is not there. */
 function find(
 	bytes: Uint8Array,
 	view: DataView,
@@ -256,14 +299,10 @@ function find(
 	end: number,
 	rules: EntryRules,
 	wanted: Wanted,
-): FoundEntry | undefined {
-	const at =
-		wanted.kind === 'exact'
-			? findExact(bytes, view, start, end, rules, wanted.name)
-			: findMatch(bytes, view, start, end, rules, wanted);
-	if (at === -1) return undefined;
-	const type = rules.hasTypes ? entryTypeOf(entryTypeCode(bytes, at)) : undefined;
-	return {inode: view.getUint32(at, true), type};
+): number {
+	return wanted.kind === 'exact'
+		? findExact(bytes, view, start, end, rules, wanted.name)
+		: findMatch(bytes, view, start, end, rules, wanted);
 }
 
 /** Where the entry is, or -1. The inner loop of most lookups: most entries cost three loads. */

@@ -2,41 +2,25 @@
  * Listing a directory from end to end, which reads indexed directories as well: the nodes of the
  * index look like blocks without entries. Kernel documentation, "Linear (Classic) Directories".
  *
- * A cursor is a place in the directory in bytes, so it stays good for as long as the directory
- * does: 0 is the start, and every entry comes with the cursor that stands behind it. In an inline
- * directory, where `.` and `..` have no place, 1 stands behind the one and 4 behind the other.
+ * A cursor is a place in the directory in bytes: 0 is the start, and every entry comes with the
+ * cursor that stands behind it. In an inline directory it is the place that the entry would have in
+ * a block, to which it moves when the directory grows.
+ *
+ * While a volume is open for writing, entries of an indexed directory move from block to block. It
+ * is then read in the order of hashes, and so is one that may get an index: `ordered-read.ts`.
  */
 import {CorruptError, FileError} from '../errors.ts';
-import {entryTypeOf} from '../layout/directory.ts';
-import {type FileType, type Inode, inodeFlags} from '../layout/inode.ts';
+import {type Inode, inodeFlags} from '../layout/inode.ts';
 import type {Volume} from '../volume.ts';
-import {directoryBlockCount, directoryRun, readEntriesBlock} from './blocks.ts';
-import {encodeNoKeyName, noKeyNameLengthMax} from './encrypted-name.ts';
-import {
-	type EntryRules,
-	entryNameLength,
-	entryTypeCode,
-	isDotName,
-	nameAt,
-	recordLengthAt,
-	rulesOf,
-} from './entries.ts';
+import {directoryBlockCount, directoryRun, idleBlocksMax, readEntriesBlock} from './blocks.ts';
+import {dotDotAt} from './dots.ts';
+import {type EntryRules, entryNameLength, nameAt, recordLengthAt, rulesOf} from './entries.ts';
+import {dotsLength} from './entry-edits.ts';
 import {inlineEntriesAt, readInlineDirectory} from './inline.ts';
-import {entryHasherOf, sha256Of} from './no-key.ts';
+import {forEachEntryInOrder} from './ordered-read.ts';
+import {dots, type EntryVisitor, noKeyVisitor, type ShowEntry, typeAt} from './visitor.ts';
 
-/**
- * Gets one entry: its name is the `length` bytes of `bytes` from `start` on, which are only lent
- * and must be copied to be kept; `type` is undefined where the directory does not say; `next` is
- * the cursor behind the entry. Return false to stop there.
- */
-export type EntryVisitor = (
-	bytes: Uint8Array,
-	start: number,
-	length: number,
-	inode: number,
-	type: FileType | undefined,
-	next: number,
-) => boolean;
+export type {EntryVisitor} from './visitor.ts';
 
 /**
  * Visits the entries of a directory from `cursor` on, `.` and `..` included, in the order in which
@@ -64,17 +48,35 @@ export function forEachEntry(
 	}
 	const rules = rulesOf(volume, directory);
 	const show = rules.isEncrypted ? noKeyVisitor(volume, directory, rules, visit) : undefined;
+	const isOrdered =
+		volume.transactions !== undefined &&
+		forEachEntryInOrder(volume, directory, rules, cursor, visit, show);
+	if (!isOrdered) walkInPlace(volume, directory, rules, cursor, visit, show);
+}
+
+/** As `forEachEntry`, and always from end to end, in the order in which entries lie. */
+export function forEachEntryInPlace(
+	volume: Volume,
+	directory: Inode,
+	cursor: number,
+	visit: EntryVisitor,
+): void {
+	const rules = rulesOf(volume, directory);
+	const show = rules.isEncrypted ? noKeyVisitor(volume, directory, rules, visit) : undefined;
+	walkInPlace(volume, directory, rules, cursor, visit, show);
+}
+
+function walkInPlace(
+	volume: Volume,
+	directory: Inode,
+	rules: EntryRules,
+	cursor: number,
+	visit: EntryVisitor,
+	show: ShowEntry | undefined,
+): void {
 	if ((directory.flags & inodeFlags.inlineData) !== 0) {
 		walkInline(volume, directory, rules, cursor, visit, show);
 	} else walkBlocks(volume, directory, rules, cursor, visit, show);
-}
-
-/**
- * Blocks in a row without an entry in use that a listing goes over; a hole counts as one. Deleting
- * files leaves such blocks; so many, only a map that names one block over and over.
- */
-function idleBlocksMax(blockSize: number): number {
-	return Math.min(2 ** 20, 2 ** 32 / blockSize);
 }
 
 function walkBlocks(
@@ -128,17 +130,14 @@ function walkInline(
 ): void {
 	const {parent, stretches} = readInlineDirectory(volume, directory, rules);
 	const type = rules.hasTypes ? 'directory' : undefined;
-	if (cursor < 1 && !visit(dots, 0, 1, directory.number, type, 1)) return;
-	if (cursor < inlineEntriesAt && !visit(dots, 0, 2, parent, type, inlineEntriesAt)) return;
+	if (cursor <= 0 && !visit(dots, 0, 1, directory.number, type, dotDotAt)) return;
+	if (cursor <= dotDotAt && !visit(dots, 0, 2, parent, type, dotsLength)) return;
+	const base = dotsLength - inlineEntriesAt;
 	for (const {bytes, view, start, end} of stretches) {
-		if (walk(bytes, view, start, end, cursor, 0, rules, visit, show) === stopped) return;
+		const from = cursor - base;
+		if (walk(bytes, view, start, end, from, base, rules, visit, show) === stopped) return;
 	}
 }
-
-const dots = Uint8Array.of(0x2e, 0x2e);
-
-/** Visits an entry whose name can't be shown as it is. */
-type ShowEntry = (bytes: Uint8Array, view: DataView, at: number, next: number) => boolean;
 
 const stopped = -1;
 
@@ -179,29 +178,4 @@ function walk(
 		at = next;
 	}
 	return visited;
-}
-
-function typeAt(bytes: Uint8Array, at: number, rules: EntryRules): FileType | undefined {
-	return rules.hasTypes ? entryTypeOf(entryTypeCode(bytes, at)) : undefined;
-}
-
-function noKeyVisitor(
-	volume: Volume,
-	directory: Inode,
-	rules: EntryRules,
-	visit: EntryVisitor,
-): ShowEntry {
-	const sha256 = sha256Of(volume);
-	const hashOf = entryHasherOf(volume, directory, rules);
-	const shown = new Uint8Array(noKeyNameLengthMax);
-	return (bytes, view, at, next) => {
-		const start = at + nameAt;
-		const length = entryNameLength(bytes, at);
-		const inode = view.getUint32(at, true);
-		const type = typeAt(bytes, at, rules);
-		if (isDotName(bytes, start, length)) return visit(bytes, start, length, inode, type, next);
-		const encrypted = bytes.subarray(start, start + length);
-		const shownLength = encodeNoKeyName(encrypted, hashOf(bytes, view, at), sha256, shown);
-		return visit(shown, 0, shownLength, inode, type, next);
-	};
 }

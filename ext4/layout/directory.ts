@@ -55,6 +55,11 @@ export function entryTypeOf(code: number): FileType | undefined {
 	return typeOfCode[code];
 }
 
+/** The file_type of entries that lead to a file of that type. */
+export function entryTypeCodeOf(type: FileType): number {
+	return typeOfCode.indexOf(type);
+}
+
 /**
  * The length of an entry in bytes, from rec_len. Blocks of 64 KiB need a seventeenth bit: the two
  * that alignment leaves free hold it, and a whole block is 0 or 65535.

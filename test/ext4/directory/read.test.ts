@@ -285,11 +285,11 @@ test('an inline directory has dots, and entries in two places', t => {
 	const volume = inline(2, value()).open();
 	const all = list(volume);
 	t.deepEqual(all, [
-		{name: '.', inode: directory, type: 'directory', next: 1},
-		{name: '..', inode: 2, type: 'directory', next: 4},
-		{name: 'first', inode: 13, type: 'file', next: 20},
-		{name: 'second', inode: 14, type: 'directory', next: 60},
-		{name: 'third', inode: 15, type: 'symlink', next: 108},
+		{name: '.', inode: directory, type: 'directory', next: 12},
+		{name: '..', inode: 2, type: 'directory', next: 24},
+		{name: 'first', inode: 13, type: 'file', next: 40},
+		{name: 'second', inode: 14, type: 'directory', next: 80},
+		{name: 'third', inode: 15, type: 'symlink', next: 128},
 	]);
 	all.forEach((entry, index) => {
 		t.deepEqual(list(volume, entry.next), all.slice(index + 1));
