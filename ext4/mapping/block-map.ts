@@ -13,6 +13,12 @@ import type {Run} from './run.ts';
 /** Numbers of data blocks in the inode itself. */
 export const directCount = 12;
 
+/** Logical blocks that a map reaches. */
+export function mapReach(volume: Volume): number {
+	const perBlock = volume.geometry.blockSize / 4;
+	return directCount + perBlock + perBlock ** 2 + perBlock ** 3;
+}
+
 export function assertPointer(
 	volume: Volume,
 	inode: Inode,

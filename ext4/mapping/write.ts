@@ -4,6 +4,7 @@ import type {Handle} from '../journal/handle.ts';
 import {ext4_extent_header, extentMagic} from '../layout/extent.ts';
 import {type Inode, inodeFlags, type MutableInode} from '../layout/inode.ts';
 import type {Volume} from '../volume.ts';
+import {mapReach} from './block-map.ts';
 import {insertIntoMap, removeFromMap} from './block-map-write.ts';
 import {forgetRoot, roomIn} from './extent-node.ts';
 import {convertExtent, insertExtent, removeExtents, shiftLeft, shiftRight} from './extent-write.ts';
@@ -73,8 +74,9 @@ export function mapForWriting(
 ): WritableRun {
 	const {volume} = handle;
 	// The last block number is left alone, as in the kernel: the number behind it must fit, too.
-	if (logical + length > logicalBlocksMax - 1) {
-		throw new FileError('EFBIG', `no file reaches logical block ${logical + length - 1}`);
+	const reached = hasExtents(inode) ? logicalBlocksMax - 1 : mapReach(volume);
+	if (logical + length > reached) {
+		throw new FileError('EFBIG', `no map reaches logical block ${logical + length - 1}`);
 	}
 	const run = mapAt(volume, inode, logical);
 	const end = Math.min(logical + length, run.logical + run.length);
