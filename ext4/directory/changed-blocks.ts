@@ -1,9 +1,9 @@
 /** The blocks of a directory where they are changed: those that are there, and new ones. */
 import type {CachedBlock, Seal} from '../block-cache.ts';
-import {CorruptError, FileError} from '../errors.ts';
+import {FileError} from '../errors.ts';
 import type {Handle} from '../journal/handle.ts';
 import type {Inode} from '../layout/inode.ts';
-import {mapAt, mapMetadataBlock} from '../mapping/index.ts';
+import {mapMetadataBlock} from '../mapping/index.ts';
 import {directoryBlockCount, entriesRole} from './blocks.ts';
 import {entriesSeal, nodeSeal} from './checksum.ts';
 import type {EntryRules} from './entries.ts';
@@ -85,11 +85,6 @@ function extend(handle: Handle, directory: Inode, rules: EntryRules): number {
 	const sizeBytes = directory.sizeBytes + rules.blockSize;
 	if (sizeBytes > sizeBytesMaxSmall && !volume.features.has('large_dir')) {
 		throw new FileError('ENOSPC', `directory ${directory.number} can grow no larger`);
-	}
-	if (mapAt(volume, directory, logical).kind !== 'hole') {
-		throw new CorruptError('EXT4_BAD_DIRECTORY', `block ${logical}, behind the end, is mapped`, {
-			inode: directory.number,
-		});
 	}
 	handle.edit(directory).sizeBytes = sizeBytes;
 	return logical;
