@@ -37,6 +37,8 @@ export type BlockRun = {readonly start: number; readonly length: number};
 const windowFileMin = 16;
 /** Clusters kept ahead of a growing file at most. */
 const windowMax = 4096;
+/** No inode. */
+const nobody = 0;
 /** From so many groups in a flexible group on, directories and files keep apart in it. */
 const flexGroupsMin = 4;
 
@@ -249,8 +251,10 @@ export function allocateBlocks(
 	const want = Math.min(available, Math.floor(spaceLeft(handle, inode) / clusterSize));
 	if (want < least) throw new FileError('EDQUOT', 'the quota is used up');
 	const {group, bit} = placeOf(volume, inode, request.goal);
+	// What is kept ahead of a file is for its contents: its map lies elsewhere and leaves it whole.
+	const growsFile = inode.type !== 'file' || request.logical !== undefined;
 	const found = find(volume, state, {
-		inodeNumber: inode.number,
+		inodeNumber: growsFile ? inode.number : nobody,
 		goalGroup: group,
 		goalBit: bit,
 		least,
@@ -265,6 +269,7 @@ export function allocateBlocks(
 	mark(handle, state, found.group, found.start, taken);
 	chargeSpace(handle, inode, taken * clusterSize);
 	inode.sectors += (taken * clusterSize) / 512;
+	if (!growsFile) return run;
 	const end = found.start + found.length;
 	if (found.length > taken) {
 		const window = {group: found.group, start: found.start + taken, end};
