@@ -17,6 +17,26 @@ const layouts: {readonly [name: string]: ImageOptions} = {
 	ext3: {make: ['-t', 'ext3', '-b', '1024', '-I', '128']},
 	bigalloc: {make: ['-t', 'ext4', '-b', '1024', '-O', 'bigalloc', '-C', '16384'], size: '32M'},
 	inline_data: {make: ['-t', 'ext4', '-b', '1024', '-O', 'inline_data', '-I', '256']},
+	ea_inode: {make: ['-t', 'ext4', '-b', '1024', '-O', 'ea_inode']},
+	'ea_inode, quotas': {
+		make: [
+			'-t',
+			'ext4',
+			'-b',
+			'1024',
+			'-O',
+			'ea_inode,quota,project',
+			'-E',
+			'quotatype=usrquota:grpquota:prjquota',
+		],
+	},
+	'ea_inode, bigalloc, quotas': {
+		make: ['-t', 'ext4', '-b', '1024', '-C', '8192', '-O', 'ea_inode,bigalloc,quota'],
+		size: '32M',
+	},
+	'ea_inode, block maps': {
+		make: ['-t', 'ext4', '-b', '1024', '-I', '128', '-O', 'ea_inode,^extent,^64bit,quota'],
+	},
 	'64k blocks': {make: ['-t', 'ext4', '-b', '65536'], size: '64M'},
 };
 
@@ -131,7 +151,8 @@ for (const [layout, options] of Object.entries(layouts)) {
 	testUnless(why, `${layout}: attributes are as a map has them, and e2fsck finds nothing`, t => {
 		const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
 		t.log(`seed ${seed}`);
-		const property = fc.property(steps(3000), sequence => {
+		const longest = layout.startsWith('ea_inode') ? 20_000 : 3000;
+		const property = fc.property(steps(longest), sequence => {
 			const image = new WrittenImage({...options, files});
 			const model: Model = new Map();
 			for (const step of sequence) take(image, model, step);

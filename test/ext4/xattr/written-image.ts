@@ -28,7 +28,7 @@ export type ImageOptions = {
 	readonly files?: readonly string[];
 };
 
-function makeImage({make = [], size = '8M', files = []}: ImageOptions): Uint8Array {
+function makeImage({make = ['-t', 'ext4'], size = '8M', files = []}: ImageOptions): Uint8Array {
 	const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ext4box-xattr-'));
 	try {
 		const source = path.join(folder, 'source');
@@ -37,6 +37,8 @@ function makeImage({make = [], size = '8M', files = []}: ImageOptions): Uint8Arr
 		populate(source, files);
 		const all = ['-q', '-F', ...make, '-d', source, image, size];
 		execFileSync('mke2fs', all, {env, stdio: 'pipe'});
+		// mke2fs does not count in the quotas what it has copied.
+		spawnSync('e2fsck', ['-fy', image], {env});
 		return fs.readFileSync(image);
 	} finally {
 		fs.rmSync(folder, {recursive: true});
