@@ -9,9 +9,9 @@
 import {CorruptError, UnsupportedError} from '../errors.ts';
 import {firstBlockOfGroup, hasSuperblockCopy} from '../groups.ts';
 import {ext4_super_block} from '../layout/superblock.ts';
+import {mapAt} from '../mapping/map.ts';
 import type {Superblock} from '../superblock.ts';
 import type {Volume} from '../volume.ts';
-import {mapOwn} from './own-files.ts';
 
 /** 16 TiB with blocks of 1 KiB, 256 TiB with those of 4 KiB. A look at each must stay affordable. */
 const groupsMax = 2 ** 21;
@@ -101,7 +101,7 @@ function addJournal(volume: Volume, zones: Zone[]): void {
 		});
 	}
 	for (let logical = 0; logical < end; ) {
-		const run = mapOwn(volume, inode, logical);
+		const run = mapAt(volume, inode, logical);
 		const skip = logical - run.logical;
 		const length = Math.min(run.length - skip, end - logical);
 		if (run.kind !== 'hole') {

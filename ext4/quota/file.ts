@@ -2,7 +2,7 @@
  * A quota file: its blocks, and where the entry of an id lies in them. Nothing is kept decoded:
  * usage is changed in the block itself, which a handle saves and rolls back like any other.
  */
-import {mapOwn} from '../allocator/own-files.ts';
+
 import {allocatorOf} from '../allocator/state.ts';
 import type {CachedBlock} from '../block-cache.ts';
 import {CorruptError} from '../errors.ts';
@@ -19,6 +19,7 @@ import {
 	v2_disk_dqheader,
 	v2r1_disk_dqblk,
 } from '../layout/quota.ts';
+import {mapAt} from '../mapping/map.ts';
 import type {Volume} from '../volume.ts';
 
 export type QuotaType = 'user' | 'group' | 'project';
@@ -70,7 +71,7 @@ export class QuotaFile {
 	physicalOf(number: number): number | undefined {
 		const {blockSize} = this.volume.geometry;
 		const logical = Math.floor((number * quotaBlockSize) / blockSize);
-		const run = mapOwn(this.volume, this.inode, logical);
+		const run = mapAt(this.volume, this.inode, logical);
 		if (run.kind !== 'mapped') return undefined;
 		const physical = run.physical + (logical - run.logical);
 		if (allocatorOf(this.volume).zones.overlaps(physical, physical + 1)) {
