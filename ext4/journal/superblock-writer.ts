@@ -67,7 +67,7 @@ export class JournalSuperblockWriter {
 		}
 		// We write none, but the kernel will want their blocks as it left them.
 		const fastCommitBlocks = fastCommitBlocksOf(raw.s_num_fc_blks);
-		const hasRoom = raw.s_maxlen - fastCommitBlocks >= raw.s_first + logBlocksMin;
+		const hasRoom = raw.s_maxlen - fastCommitBlocks >= logBlocksMin;
 		if (features.has('fast_commit') && hasRoom) incompat |= fast_commit;
 		raw.s_feature_compat &= ~journalCompatFeatures.checksum;
 		raw.s_feature_incompat = incompat;
