@@ -3,12 +3,14 @@
  * of a file takes from it, its privileges.
  */
 import type {Handle} from './journal/handle.ts';
-import {type Inode, inodeBaseSize, type Timestamp, timestampBounds} from './layout/inode.ts';
+import {type Inode, storableTime, type Timestamp} from './layout/inode.ts';
 import {xattrIndex} from './layout/xattr.ts';
 import {transferQuota} from './quota/charge.ts';
 import {applyModeToAcl} from './xattr/acl-write.ts';
 import {getStoredXattr} from './xattr/read.ts';
 import {storeXattr} from './xattr/store.ts';
+
+export {storableTime} from './layout/inode.ts';
 
 const setuid = 0o4000;
 const setgid = 0o2000;
@@ -27,26 +29,6 @@ export type AttributeChanges = {
 	/** As a change of owner by anyone does it: takes setuid, setgid and capabilities away. */
 	readonly killsPrivileges?: boolean;
 };
-
-/** Where the extra field of each time ends, in bytes of the inode. */
-const extraEnd = {changeTime: 0x88, modificationTime: 0x8c, accessTime: 0x90, creationTime: 0x98};
-
-/**
- * `time` as this inode can hold it: whole seconds up to 2038 without the extra field, nanoseconds up
- * to 2446 with it. What lies outside becomes the nearest bound.
- */
-export function storableTime(
-	inode: Inode,
-	time: Timestamp,
-	field: keyof typeof extraEnd = 'changeTime',
-): Timestamp {
-	const isWide = inodeBaseSize + inode.extraSizeBytes >= extraEnd[field];
-	const {from, to} = isWide ? timestampBounds.wide : timestampBounds.narrow;
-	// As the kernel: at a bound there are no nanoseconds.
-	if (time.seconds <= from) return {seconds: from, nanoseconds: 0};
-	if (time.seconds >= to) return {seconds: to, nanoseconds: 0};
-	return isWide ? time : {seconds: time.seconds, nanoseconds: 0};
-}
 
 /**
  * Makes the changes that SETATTR asks for, all but that of the size. Whether the caller may, and

@@ -264,6 +264,31 @@ export const timestampBounds = {
 	narrow: {from: -(2 ** 31), to: 2 ** 31 - 1},
 } as const;
 
+/** Where the extra field of each time ends, in bytes of the inode. */
+const timeExtraEnd = {
+	changeTime: 0x88,
+	modificationTime: 0x8c,
+	accessTime: 0x90,
+	creationTime: 0x98,
+};
+
+/**
+ * `time` as this inode can hold it: whole seconds up to 2038 without the extra field, nanoseconds up
+ * to 2446 with it. What lies outside becomes the nearest bound.
+ */
+export function storableTime(
+	inode: Inode,
+	time: Timestamp,
+	field: keyof typeof timeExtraEnd = 'changeTime',
+): Timestamp {
+	const isWide = inodeBaseSize + inode.extraSizeBytes >= timeExtraEnd[field];
+	const {from, to} = isWide ? timestampBounds.wide : timestampBounds.narrow;
+	// As the kernel: at a bound there are no nanoseconds.
+	if (time.seconds <= from) return {seconds: from, nanoseconds: 0};
+	if (time.seconds >= to) return {seconds: to, nanoseconds: 0};
+	return isWide ? time : {seconds: time.seconds, nanoseconds: 0};
+}
+
 type EditRawInode = ReturnType<typeof ext4_inode.edit>;
 
 function writeSectors(raw: EditRawInode, inode: MutableInode, context: InodeContext): void {
@@ -284,7 +309,15 @@ function writeSectors(raw: EditRawInode, inode: MutableInode, context: InodeCont
 	raw.i_blocks_lo = count % 2 ** 32;
 }
 
-function writeTimes(raw: EditRawInode, inode: Inode, reaches: (end: number) => boolean): void {
+function writeTimes(
+	raw: EditRawInode,
+	inode: MutableInode,
+	reaches: (end: number) => boolean,
+): void {
+	// What the image can't hold is not to be seen for as long as the inode stays in memory.
+	inode.accessTime = storableTime(inode, inode.accessTime, 'accessTime');
+	inode.changeTime = storableTime(inode, inode.changeTime);
+	inode.modificationTime = storableTime(inode, inode.modificationTime, 'modificationTime');
 	raw.i_atime = inode.accessTime.seconds | 0;
 	raw.i_ctime = inode.changeTime.seconds | 0;
 	raw.i_mtime = inode.modificationTime.seconds | 0;
@@ -292,6 +325,7 @@ function writeTimes(raw: EditRawInode, inode: Inode, reaches: (end: number) => b
 	if (reaches(0x8c)) raw.i_mtime_extra = encodeTimestampExtra(inode.modificationTime);
 	if (reaches(0x90)) raw.i_atime_extra = encodeTimestampExtra(inode.accessTime);
 	if (inode.creationTime === undefined) return;
+	inode.creationTime = storableTime(inode, inode.creationTime, 'creationTime');
 	if (reaches(0x94)) raw.i_crtime = inode.creationTime.seconds | 0;
 	if (reaches(0x98)) raw.i_crtime_extra = encodeTimestampExtra(inode.creationTime);
 }

@@ -99,7 +99,8 @@ export function makeHeldXattr(
 		sectors: 0,
 		flags: inodeFlags.eaInode,
 		generation,
-		accessTime: {seconds: hash, nanoseconds: 0},
+		// Its 32 bits as the seconds of a time, which have a sign.
+		accessTime: {seconds: hash | 0, nanoseconds: 0},
 		changeTime: now,
 		modificationTime: now,
 		creationTime: now,
