@@ -43,7 +43,7 @@ export function readSymlink(volume: Volume, inode: Inode): Uint8Array {
 	const end = room.indexOf(0);
 	if (end === -1 || end >= size) return room.slice(0, size);
 	// As the kernel: what lies in a block or in inline data ends at a NUL, and e2fsck lets it be.
-	if (end === 0 || (!isInline && isFast(volume, inode))) {
+	if (end === 0 || (!isInline && isFastSymlink(volume, inode))) {
 		fail('a symbolic link with a NUL in its target', inode);
 	}
 	return room.slice(0, end);
@@ -52,7 +52,7 @@ export function readSymlink(volume: Volume, inode: Inode): Uint8Array {
 /** The bytes at whose start the target lies: as much as there is room for. */
 function roomOf(volume: Volume, inode: Inode): Uint8Array {
 	if ((inode.flags & inodeFlags.inlineData) !== 0) return readInlineData(volume, inode);
-	if (isFast(volume, inode)) return inode.blockBytes;
+	if (isFastSymlink(volume, inode)) return inode.blockBytes;
 	const run = mapAt(volume, inode, 0);
 	if (run.kind !== 'mapped') fail('a symbolic link without the block for its target', inode);
 	return volume.cache.read(run.physical).bytes;
@@ -62,7 +62,7 @@ function roomOf(volume: Volume, inode: Inode): Uint8Array {
  * Whether the target lies in place of the block map. The size decides only with ea_inode, as in
  * the kernel: otherwise it is whether any block but that of the attributes is in use.
  */
-function isFast(volume: Volume, inode: Inode): boolean {
+export function isFastSymlink(volume: Volume, inode: Inode): boolean {
 	if (volume.features.has('ea_inode')) {
 		return inode.sizeBytes > 0 && inode.sizeBytes < inode.blockBytes.length;
 	}

@@ -1,0 +1,171 @@
+/** What mounting does about the orphans of a crash. */
+import {isSet} from '../allocator/bitmap.ts';
+import {readInodeBits} from '../allocator/bitmaps.ts';
+import {CorruptError} from '../errors.ts';
+import type {Handle} from '../journal/handle.ts';
+import {type Inode, inodeFlags, type MutableInode} from '../layout/inode.ts';
+import {mapAt, removeBlocks} from '../mapping/index.ts';
+import type {Volume} from '../volume.ts';
+import type {OrphanSlot} from './orphan-file.ts';
+import {
+	adoptFirst,
+	adoptSlot,
+	isOrphan,
+	knownOrphans,
+	orphanFileOf,
+	removeOrphan,
+} from './orphans.ts';
+import {hasMap, reapInode} from './reap.ts';
+
+export type CleanedOrphans = {
+	/** Inodes without a name that were freed. */
+	readonly freed: number;
+	/** Files that were cut off at their size. */
+	readonly truncated: number;
+	/** Why some were left as they are: the image is damaged. */
+	readonly problem: CorruptError | undefined;
+};
+
+function badOrphan(problem: string, inode: number): never {
+	throw new CorruptError('EXT4_BAD_ORPHANS', problem, {inode});
+}
+
+/** An inode that a file may have, and that is in use. Throws `CorruptError`. */
+function readOrphan(volume: Volume, number: number): Inode {
+	const {geometry, journalInode, quotaInodes, orphanFileInode} = volume.superblock;
+	const {user, group, project} = quotaInodes;
+	const special = [journalInode, user, group, project, orphanFileInode];
+	if (number < geometry.firstInode || number > geometry.inodeCount || special.includes(number)) {
+		badOrphan(`inode ${number} can't be an orphan`, number);
+	}
+	const bits = readInodeBits(volume, Math.floor((number - 1) / geometry.inodesPerGroup));
+	if (!isSet(bits, (number - 1) % geometry.inodesPerGroup)) {
+		badOrphan('an orphan that is not in use', number);
+	}
+	const inode = volume.readReservedInode(number);
+	// Nothing can be taken from such: it would stay an orphan for ever.
+	if (inode.linkCount > 0 && !hasMap(volume, inode) && !isInlineFile(inode)) {
+		badOrphan(`an orphan with ${inode.linkCount} links that is a ${inode.type}`, number);
+	}
+	return inode;
+}
+
+function isInlineFile({type, flags}: Inode): boolean {
+	return (type === 'file' || type === 'directory') && (flags & inodeFlags.inlineData) !== 0;
+}
+
+/**
+ * Frees the inodes that had lost their last name before a crash, and takes from others the blocks
+ * behind their end. Called when the volume has just been opened for writing.
+ *
+ * Damage does not make the mount fail: it is noted in the superblock, what cannot be understood stays
+ * as it is, for e2fsck, and is reported in the result. Throws `DeviceError`, `FileError` ENOSPC.
+ */
+export function cleanOrphans(volume: Volume): CleanedOrphans {
+	const counts = {freed: 0, truncated: 0};
+	let problem: CorruptError | undefined;
+	try {
+		if (volume.superblock.hasErrors) {
+			// As the kernel does: in what state they are only e2fsck can tell, which needs no list.
+			forgetList(volume);
+		} else {
+			cleanList(volume, counts);
+			cleanFile(volume, counts);
+		}
+	} catch (error) {
+		if (!(error instanceof CorruptError)) throw error;
+		problem = error;
+		if (volume.transactions?.isWritable === true) forgetList(volume);
+	}
+	return {...counts, problem};
+}
+
+/**
+ * Frees all inodes without a name: nobody can have any of them open any more. For the end of a mount.
+ * Throws as `reapInode`.
+ */
+export function reapOrphans(volume: Volume): void {
+	for (const number of knownOrphans(volume)) reapInode(volume, number);
+}
+
+function forgetList(volume: Volume): void {
+	volume.transact(handle => {
+		if (volume.superblock.lastOrphan !== 0) handle.editSuperblock().lastOrphan = 0;
+	});
+}
+
+type Counts = {freed: number; truncated: number};
+
+function cleanList(volume: Volume, counts: Counts): void {
+	const met = new Set<number>();
+	while (volume.superblock.lastOrphan !== 0) {
+		const number = volume.superblock.lastOrphan;
+		const inode = volume.transact(handle => {
+			if (met.has(number)) badOrphan('a list of orphans that leads back to itself', number);
+			const found = readOrphan(volume, number);
+			if (!isOrphan(volume, number)) adoptFirst(handle);
+			return found;
+		});
+		met.add(number);
+		end(volume, inode, counts);
+	}
+}
+
+function cleanFile(volume: Volume, counts: Counts): void {
+	const entries = volume.transact(() => orphanFileOf(volume)?.entries() ?? []);
+	for (const {number, slot} of entries) {
+		end(
+			volume,
+			volume.transact(handle => adoptFromFile(handle, number, slot)),
+			counts,
+		);
+	}
+}
+
+function adoptFromFile(handle: Handle, number: number, slot: OrphanSlot): Inode {
+	const {volume} = handle;
+	const inode = readOrphan(volume, number);
+	if (isOrphan(volume, number)) badOrphan('an orphan that is counted twice', number);
+	adoptSlot(handle, number, slot);
+	return inode;
+}
+
+function end(volume: Volume, inode: Inode, counts: Counts): void {
+	if (inode.linkCount === 0) {
+		reapInode(volume, inode.number);
+		counts.freed++;
+		return;
+	}
+	const {number} = inode;
+	while (!volume.transact(handle => cutSome(handle, number), {mayUseReserved: true}));
+	counts.truncated++;
+}
+
+/** Takes blocks behind the end. Returns whether all are gone. */
+function cutSome(handle: Handle, number: number): boolean {
+	const {volume} = handle;
+	const inode = handle.edit(volume.readReservedInode(number));
+	if (hasMap(volume, inode)) {
+		const from = Math.ceil(inode.sizeBytes / volume.geometry.blockSize);
+		if (!removeBlocks(handle, inode, from, Number.POSITIVE_INFINITY)) return false;
+		clearTail(volume, inode);
+	}
+	removeOrphan(handle, inode);
+	return true;
+}
+
+/** What lies behind a file's end in its last block must be zeros, should the file grow again. */
+function clearTail(volume: Volume, inode: MutableInode): void {
+	const {blockSize} = volume.geometry;
+	const used = inode.sizeBytes % blockSize;
+	// The tail of an encrypted block can't be told from its rest without the key.
+	const isEncrypted = (inode.flags & inodeFlags.encrypted) !== 0;
+	if (used === 0 || inode.type !== 'file' || isEncrypted) return;
+	const logical = Math.floor(inode.sizeBytes / blockSize);
+	const run = mapAt(volume, inode, logical);
+	if (run.kind !== 'mapped') return;
+	const physical = run.physical + (logical - run.logical);
+	volume.cache.assertInside(physical);
+	volume.device.write(physical * blockSize + used, new Uint8Array(blockSize - used));
+	volume.transactions?.noteData();
+}
