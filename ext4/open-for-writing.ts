@@ -20,6 +20,8 @@ import {writeHome} from './journal/write-home.ts';
 import type {Timestamp} from './layout/inode.ts';
 import {ext4_super_block} from './layout/superblock.ts';
 import {MultiMountProtection, type MultiMountProtectionOptions} from './mmp.ts';
+import {cleanOrphans, reapOrphans} from './orphans/clean.ts';
+import {hasOrphans} from './orphans/orphans.ts';
 import {Volume, type VolumeOptions} from './volume.ts';
 
 export type OpenForWritingOptions = VolumeOptions & {
@@ -177,6 +179,7 @@ function mount(
 	markMounted(volume, time);
 	sessions.set(volume, session);
 	beginTransactions(volume, session);
+	cleanOrphans(volume);
 	return volume;
 }
 
@@ -190,7 +193,9 @@ function unmount(volume: Volume, session: Session): void {
 	// What lies on the medium is whole only with its journal: so it stays as it is, for a recovery.
 	if (transactions.isAborted) throw transactions.failure;
 	if (session.log instanceof JournalLog) session.log.empty();
-	superblock.features = superblock.features.without('needs_recovery').without('orphan_present');
+	superblock.features = superblock.features.without('needs_recovery');
+	// Some may be left where the volume is read on: files without a name that are open yet.
+	if (!hasOrphans(volume)) superblock.features = superblock.features.without('orphan_present');
 	superblock.isClean = session.wasClean;
 	writeSuperblockInPlace(volume, session.options.clock());
 	session.mmp?.release();
@@ -205,7 +210,12 @@ export function closeVolume(volume: Volume): void {
 	const session = sessions.get(volume);
 	if (session === undefined) return;
 	sessions.delete(volume);
-	if (session.isWritable) unmount(volume, session);
+	if (!session.isWritable) return;
+	try {
+		if (volume.transactions?.isWritable === true) reapOrphans(volume);
+	} finally {
+		unmount(volume, session);
+	}
 }
 
 /**
