@@ -1,0 +1,60 @@
+/**
+ * npm run crash -- [--points N] [--seed S] [--workload NAME] [--format NAME] [--losses N] [--torn N]
+ *
+ * The crash matrix: workloads on a device that records; every state that a crash could leave is
+ * recovered by us, by e2fsck and, one in ten, by the kernel (as root), and must be one that the
+ * workload had reached since its last fsync. `--points` bounds how many are judged in all, chosen
+ * by the seed. Exits 1 at the first that fails.
+ */
+import {parseArgs} from 'node:util';
+import {runMatrix} from './matrix.ts';
+import {formats, workloads} from './workloads.ts';
+
+const {values} = parseArgs({
+	options: {
+		points: {type: 'string'},
+		seed: {type: 'string', default: '1'},
+		workload: {type: 'string', default: ''},
+		format: {type: 'string', default: ''},
+		losses: {type: 'string', default: '3'},
+		torn: {type: 'string', default: '2'},
+		kernel: {type: 'boolean', default: process.getuid?.() === 0},
+	},
+	allowNegative: true,
+});
+
+const pairs = Object.keys(formats)
+	.filter(format => values.format === '' || values.format === format)
+	.flatMap(format =>
+		Object.entries(workloads)
+			.filter(([name]) => values.workload === '' || values.workload === name)
+			.map(([name, workload]) => ({format, name, workload})),
+	);
+let judged = 0;
+let failed = 0;
+for (const {format, name, workload} of pairs) {
+	const start = performance.now();
+	try {
+		const result = runMatrix({
+			format,
+			workload,
+			seed: Number(values.seed),
+			lossesPerEpoch: Number(values.losses),
+			tornPerEpoch: Number(values.torn),
+			pointsMax:
+				values.points === undefined ? undefined : Math.ceil(Number(values.points) / pairs.length),
+			hasKernel: values.kernel,
+		});
+		judged += result.judged;
+		const seconds = ((performance.now() - start) / 1000).toFixed(1);
+		process.stdout.write(
+			`${format} ${name}: ${result.judged} states of ${result.points} crash points, ${result.operations} operations, ${seconds} s\n`,
+		);
+	} catch (error) {
+		failed++;
+		process.stdout.write(`${format} ${name}: FAILED\n`);
+		console.error(error);
+	}
+}
+process.stdout.write(`crash: ${judged} states judged, ${failed} of ${pairs.length} runs failed\n`);
+if (failed > 0 || judged === 0) process.exitCode = 1;

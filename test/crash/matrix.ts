@@ -1,0 +1,73 @@
+/** One workload on one format, and the judgement of every crash that could have met it. */
+
+import {Random} from '../fuzz/random.ts';
+import {CrashDevice, crashesOf} from '../support/crash-device.ts';
+import {mke2fs} from '../support/made-volume.ts';
+import {Client} from './client.ts';
+import {History, type Window} from './history.ts';
+import {Judge} from './judge.ts';
+import {formats, kernelFormats, type Workload} from './workloads.ts';
+
+export type MatrixOptions = {
+	readonly format: string;
+	readonly workload: Workload;
+	readonly seed: number;
+	/** Of each stretch between flushes: crashes that lose and tear writes. */
+	readonly lossesPerEpoch: number;
+	readonly tornPerEpoch: number;
+	/** Of the crashes, so many are judged, chosen by the seed; all where undefined. */
+	readonly pointsMax: number | undefined;
+	readonly hasKernel: boolean;
+};
+
+export type MatrixResult = {
+	/** Different states judged. */
+	readonly judged: number;
+	/** Crash points, states met before counted in. */
+	readonly points: number;
+	readonly operations: number;
+};
+
+/** Runs the workload on a device that records, noting what a user sees after every operation. */
+function record({format, workload, seed}: MatrixOptions) {
+	const {mkfs, size} = formats[format] ?? {mkfs: [], size: '8M'};
+	const device = new CrashDevice<Window>(mke2fs(mkfs, size));
+	const history = new History();
+	let least = 0;
+	const client = new Client(device, {
+		before: () => device.mark({least, most: history.observations.length}),
+		after(what) {
+			history.note(client.volume);
+			const now = history.observations.length - 1;
+			if (what === 'sync') least = now;
+			device.mark({least, most: now});
+		},
+	});
+	history.note(client.volume);
+	workload(client, new Random(seed));
+	return {device, history};
+}
+
+/** Throws at the first crash whose state is not as it should be, and says which it was. */
+export function runMatrix(options: MatrixOptions): MatrixResult {
+	const {device, history} = record(options);
+	const {seed, lossesPerEpoch, tornPerEpoch, pointsMax, hasKernel} = options;
+	const crashOptions = {seed, lossesPerEpoch, tornPerEpoch};
+	let points = 0;
+	for (const crash of crashesOf(device, crashOptions)) if (crash.mark !== undefined) points++;
+	const chance = pointsMax === undefined ? 1 : Math.min(1, pointsMax / points);
+	const random = new Random(seed + 1);
+	const seen = new Set<string>();
+	using judge = new Judge(history);
+	const useKernel = hasKernel && kernelFormats.has(options.format);
+	for (const crash of crashesOf(device, crashOptions)) {
+		if (crash.mark === undefined || seen.has(crash.key) || !random.chance(chance)) continue;
+		seen.add(crash.key);
+		try {
+			judge.judge(crash.image(), crash.mark, useKernel && seen.size % 10 === 1);
+		} catch (error) {
+			throw new Error(`${options.format}, seed ${seed}: ${crash}`, {cause: error});
+		}
+	}
+	return {judged: seen.size, points, operations: history.observations.length};
+}
