@@ -41,6 +41,8 @@ export function openMade(bytes: Uint8Array): MadeVolume {
 	const device = new MemoryDevice(bytes);
 	const volume = Volume.open(device);
 	makeWritable(volume);
+	let generation = 1;
+	volume.random = () => generation++;
 	const withImage = <T>(action: (path: string) => T): T =>
 		inFolder(folder => {
 			volume.transactions?.checkpoint();
@@ -53,10 +55,15 @@ export function openMade(bytes: Uint8Array): MadeVolume {
 		device,
 		findProblems: () =>
 			withImage(path => {
-				const {status, stdout, stderr} = spawnSync('e2fsck', ['-fn', path], {env, encoding: 'utf8'});
+				const {status, stdout, stderr} = spawnSync('e2fsck', ['-fn', path], {
+					env,
+					encoding: 'utf8',
+				});
 				return status === 0 ? undefined : `${status}: ${stdout}${stderr}`;
 			}),
 		ask: (program, args) =>
-			withImage(path => execFileSync(program, [...args, path], {env, encoding: 'utf8', stdio: 'pipe'})),
+			withImage(path =>
+				execFileSync(program, [...args, path], {env, encoding: 'utf8', stdio: 'pipe'}),
+			),
 	};
 }

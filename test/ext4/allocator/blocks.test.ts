@@ -221,7 +221,7 @@ for (const layout of layouts) {
 				model.assertSame(t);
 				t.is(made.findProblems(), undefined);
 			}),
-			{numRuns: 4},
+			{numRuns: 4, endOnFailure: true},
 		);
 	});
 
