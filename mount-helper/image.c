@@ -2,11 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "process.h"
 #include "report.h"
+
+/* For a server whose mount is gone already and who still commits, or udev, which looks at devices. */
+enum { LOCK_MS = 2000 };
 
 static int refuse(int fd, const char *path, int error, const char *what) {
 	close(fd);
@@ -14,11 +19,37 @@ static int refuse(int fd, const char *path, int error, const char *what) {
 	return -1;
 }
 
+/*
+ * Who reads shares the image with others who read, who writes has it alone. The lock belongs to the
+ * open file: it ends with the server, which inherits it, however that ends.
+ */
+static bool lock_image(int fd, bool read_only) {
+	const struct timespec pause = {.tv_nsec = 20000000};
+	long long until = now_ms() + LOCK_MS;
+	while (flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
+		if (errno == EINTR) {
+			continue;
+		}
+		if (errno != EWOULDBLOCK) {
+			/* A file system without locks: nothing keeps anybody from reading there. */
+			return read_only;
+		}
+		if (now_ms() >= until) {
+			errno = EBUSY;
+			return false;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
 int image_open(const char *path, bool read_only) {
-	/* O_NONBLOCK: the open of a fifo or a serial line must not wait for a partner. */
-	int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	/* O_NONBLOCK: the open of a fifo or a serial line must not wait for a partner. O_EXCL means
+	 * nothing for a file; a block device that the kernel has mounted, it can't be had with. */
+	int mode = read_only ? O_RDONLY : O_RDWR | O_EXCL;
+	int fd = open(path, mode | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0) {
-		report_failure(FAIL_IMAGE, errno, "cannot open %s", path);
+		report_failure(errno == EBUSY ? FAIL_IN_USE : FAIL_IMAGE, errno, "cannot open %s", path);
 		return -1;
 	}
 	struct stat facts;
@@ -34,6 +65,12 @@ int image_open(const char *path, bool read_only) {
 	int flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0) {
 		return refuse(fd, path, errno, "fcntl");
+	}
+	if (!lock_image(fd, read_only)) {
+		int error = errno;
+		close(fd);
+		report_failure(error == EBUSY ? FAIL_IN_USE : FAIL_IMAGE, error, "cannot lock %s", path);
+		return -1;
 	}
 	fd = fd_raise(fd);
 	if (fd < 0) {

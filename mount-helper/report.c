@@ -12,6 +12,7 @@ static const char *const codes[] = {
 	[FAIL_USAGE] = "usage",
 	[FAIL_PRIVILEGE] = "privilege",
 	[FAIL_IMAGE] = "image",
+	[FAIL_IN_USE] = "in-use",
 	[FAIL_MOUNTPOINT] = "mountpoint",
 	[FAIL_DEVICE] = "device",
 	[FAIL_NO_FUSERMOUNT3] = "no-fusermount3",

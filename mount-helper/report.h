@@ -16,6 +16,7 @@ enum failure {
 	FAIL_USAGE,
 	FAIL_PRIVILEGE,      /* Started set-id. */
 	FAIL_IMAGE,
+	FAIL_IN_USE,         /* Another has the image, in a way that excludes ours. */
 	FAIL_MOUNTPOINT,
 	FAIL_DEVICE,         /* /dev/fuse. */
 	FAIL_NO_FUSERMOUNT3,

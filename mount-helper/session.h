@@ -29,6 +29,7 @@ struct session {
 	enum phase phase;
 	bool was_ready;
 	pid_t server, sentinel, command; /* 0: not there. */
+	pid_t syncer;        /* Has the kernel write out a mount that is in use, before it is cut off. */
 	int sentinel_restarts;
 	int image, fuse;     /* Closed once the server has them. */
 	int front;           /* Daemon: the process that waits in our caller's terminal. */

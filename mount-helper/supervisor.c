@@ -18,6 +18,7 @@
 enum {
 	START_MS = 120000,     /* A journal of gigabytes is read before the server is ready. */
 	GRACE_MS = 2000,       /* For those who hold files open on a mount that was asked to end. */
+	SYNC_MS = 10000,       /* For what the kernel has not yet written of files that are held open. */
 	COMMIT_MS = 30000,     /* For the server's last commit. */
 	SENTINEL_RESTARTS = 16,
 };
@@ -26,6 +27,31 @@ static void stop_server(struct session *session) {
 	if (session->server > 0) {
 		kill(session->server, SIGKILL);
 	}
+}
+
+/*
+ * Has the kernel hand the server what it keeps of files that are held open: with the connection it
+ * would be lost. In a child, for a server that hangs is not to hang us. Before the mount leaves the
+ * tree of names; O_PATH asks the server nothing.
+ */
+static void start_sync(struct session *session) {
+	int root = open(session->mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (root >= 0 && null >= 0) {
+		pid_t pid = fork();
+		if (pid == 0) {
+			/* The lifeline above all must not stay open here. */
+			int fds[] = {null, null, null, root};
+			if (fds_arrange(fds, 4)) {
+				int mount = openat(3, ".", O_RDONLY | O_DIRECTORY);
+				_exit(mount >= 0 && syncfs(mount) == 0 ? 0 : 1);
+			}
+			_exit(1);
+		}
+		session->syncer = pid > 0 ? pid : 0;
+	}
+	fd_close(&root);
+	fd_close(&null);
 }
 
 /* Cut the connection, so that a server which writes can still commit; else end it. */
@@ -54,8 +80,15 @@ static void begin_stop(struct session *session) {
 	case UNMOUNTED:
 		return;
 	case UNMOUNT_BUSY:
+		if (!session->options->read_only) {
+			start_sync(session);
+		}
 		mounted_remove(&session->mount, true, NULL, 0);
 		session->abort_at = now_ms() + GRACE_MS;
+		if (session->syncer > 0) {
+			session->abort_at += SYNC_MS;
+			session->kill_at += SYNC_MS;
+		}
 		return;
 	case UNMOUNT_COVERED:
 		/* Something lies on top of our mount: it can't be taken from below. */
@@ -217,6 +250,11 @@ static void reap(struct session *session) {
 			session->command = 0;
 			session->exit_status = status_of(status);
 			begin_stop(session);
+		} else if (pid == session->syncer) {
+			session->syncer = 0;
+			if (session->abort_at != 0) {
+				session->abort_at = now_ms() + GRACE_MS;
+			}
 		} else if (pid == session->sentinel) {
 			session->sentinel = 0;
 			if (session->phase < PHASE_STOPPING && session->sentinel_restarts < SENTINEL_RESTARTS) {
