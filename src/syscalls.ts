@@ -66,6 +66,13 @@ const c = {
 		'int fsetxattr(int descriptor, const uint8_t *name, const void *value, size_t size, int flags)',
 	),
 	ioctl: bind('int ioctl(int descriptor, unsigned long request, void *argument)'),
+	poll: bind('int poll(void *entries, unsigned long count, int timeout)'),
+	fcntl: bind('int fcntl(int descriptor, int command, long argument)'),
+	syncfs: bind('int syncfs(int descriptor)'),
+	mount: bind(
+		'int mount(const char *source, const uint8_t *target, const char *type, unsigned long flags, const void *data)',
+	),
+	clock_gettime: bind('int clock_gettime(int clock, void *time)'),
 };
 
 const noFollow = 0x100; // AT_SYMLINK_NOFOLLOW
@@ -214,4 +221,60 @@ export function setXattrAt(
 /** `argument` is read and written by the call; returns what ioctl does. */
 export function ioctl(descriptor: number, request: number, argument: Uint8Array): number {
 	return call('ioctl', descriptor, request, argument);
+}
+
+const pollEntry = new Uint8Array(8); // struct pollfd: the descriptor, events, what happened.
+const pollView = new DataView(pollEntry.buffer);
+const pollReadable = 0x1; // POLLIN
+const pollTimeoutMax = 2 ** 31 - 1;
+
+/**
+ * Waits until `descriptor` can be read, or has failed, or a signal came; at most
+ * `timeoutMilliseconds`, undefined for any time.
+ */
+export function waitReadable(descriptor: number, timeoutMilliseconds: number | undefined): void {
+	pollView.setInt32(0, descriptor, true);
+	pollView.setInt16(4, pollReadable, true);
+	const timeout =
+		timeoutMilliseconds === undefined
+			? -1
+			: Math.min(Math.max(0, Math.ceil(timeoutMilliseconds)), pollTimeoutMax);
+	if (c.poll(pollEntry, 1, timeout) >= 0) return;
+	const error = koffi.errno();
+	if (error !== interrupted) throw new SystemError(error, 'poll');
+}
+const interrupted = 4; // EINTR
+
+// The same on x86-64 and arm64.
+const setFlags = 4; // F_SETFL
+const nonBlocking = 0o4000; // O_NONBLOCK
+
+/** Reading from a descriptor that has no other flags of its own now fails instead of waiting. */
+export function makeNonBlocking(descriptor: number): void {
+	call('fcntl', descriptor, setFlags, nonBlocking);
+}
+
+/** Has the kernel write out what it keeps of the file system that `descriptor` lies in. */
+export function syncFileSystem(descriptor: number): void {
+	call('syncfs', descriptor);
+}
+
+const timespec = new Uint8Array(16);
+const timespecView = new DataView(timespec.buffer);
+const coarseRealTime = 5; // CLOCK_REALTIME_COARSE
+
+/**
+ * The time, by the clock that the kernel stamps files with: so what it stamps itself, of files that
+ * it has cached, and what is stamped here are in order.
+ */
+export function coarseTime(): Time {
+	call('clock_gettime', coarseRealTime, timespec);
+	const high = timespecView.getInt32(4, true);
+	const low = timespecView.getUint32(0, true);
+	return {seconds: high * 2 ** 32 + low, nanoseconds: timespecView.getUint32(8, true)};
+}
+
+/** mount(2) for a mount that exists: `flags` are all that it is to have. */
+export function changeMount(path: string, flags: number): void {
+	call('mount', null, withNul(Buffer.from(path)), null, flags, null);
 }

@@ -26,7 +26,10 @@ import {
 	initIn,
 	initOut,
 	kernelMajor,
+	notifyCodes,
+	notifyInvalInodeOut,
 	outHeader,
+	writeU64,
 } from './layout.ts';
 import {payloadAt, Reply, Request} from './message.ts';
 import {type Operation, operations} from './operations.ts';
@@ -73,7 +76,7 @@ const requestOverheadBytes = 4096;
 const opcodesMax = 4096;
 
 type Row = {
-	readonly operation: Operation;
+	operation: Operation;
 	readonly handler: Handler | undefined;
 	count: number;
 };
@@ -85,6 +88,7 @@ export class Connection {
 	readonly #observer: Observer;
 	readonly #request: Request;
 	readonly #reply: Reply;
+	readonly #notice = new Reply(notifyInvalInodeOut.sizeBytes);
 	readonly #rows: readonly Row[];
 	readonly #rowByOpcode: (Row | undefined)[] = new Array(opcodesMax).fill(undefined);
 	readonly #errorCounts = new Map<number, number>();
@@ -133,6 +137,22 @@ export class Connection {
 		this.#take(received);
 		if (this.#fatal !== undefined) throw this.#fatal;
 		return true;
+	}
+
+	/**
+	 * Tells the kernel that what it knows of a node's attributes does not hold any more. May be
+	 * called by a handler: its request waits for no lock that this takes.
+	 */
+	invalidateAttributes(nodeId: number): void {
+		const {view, bytes} = this.#notice;
+		const length = outHeader.sizeBytes + notifyInvalInodeOut.sizeBytes;
+		view.setUint32(outHeader.at.len, length, true);
+		view.setInt32(outHeader.at.error, notifyCodes.invalidateInode, true);
+		writeU64(view, payloadAt + notifyInvalInodeOut.at.ino, nodeId);
+		// A negative offset: the attributes alone, no pages.
+		writeU64(view, payloadAt + notifyInvalInodeOut.at.off, -1);
+		// Refused where the kernel does not know the node (any more): all the better.
+		this.#transport.send(bytes, length);
 	}
 
 	counters(): Counters {
@@ -222,7 +242,7 @@ export class Connection {
 				this.#initialise(operation, received - inHeader.sizeBytes);
 				return;
 			case 'FORGET':
-				this.#handlers.forget?.(this.#request.nodeId, this.#request.u64(forgetIn.at.nlookup));
+				this.#forget(this.#request.nodeId, this.#request.u64(forgetIn.at.nlookup));
 				return;
 			case 'BATCH_FORGET':
 				this.#forgetMany();
@@ -266,14 +286,13 @@ export class Connection {
 			return;
 		}
 		const agreement = agree(offer, this.#wishes);
+		for (const row of this.#rows) row.operation = agreedOperation(row.operation, agreement);
 		this.#handlers.negotiated?.(agreement, offer);
 		this.#agreement = agreement;
 		this.#sendPayload(operation, writeAgreement(this.#reply, agreement, this.#wishes));
 	}
 
 	#forgetMany(): void {
-		const {forget} = this.#handlers;
-		if (forget === undefined) return;
 		const request = this.#request;
 		const count = request.u32(batchForgetIn.at.count);
 		const bytes = request.data().length;
@@ -283,7 +302,16 @@ export class Connection {
 		}
 		for (let index = 0; index < count; index++) {
 			const at = batchForgetIn.sizeBytes + index * forgetOne.sizeBytes;
-			forget(request.u64(at + forgetOne.at.nodeid), request.u64(at + forgetOne.at.nlookup));
+			this.#forget(request.u64(at + forgetOne.at.nodeid), request.u64(at + forgetOne.at.nlookup));
+		}
+	}
+
+	/** Nobody waits for an answer, so there is nobody to hear of a failure but the observer. */
+	#forget(nodeId: number, count: number): void {
+		try {
+			this.#handlers.forget?.(nodeId, count);
+		} catch (error) {
+			this.#observer.failed(error, 'FORGET', nodeId);
 		}
 	}
 
@@ -307,6 +335,13 @@ export class Connection {
 		// Refused here means that the request has been finished already.
 		this.#transport.send(this.#reply.bytes, length);
 	}
+}
+
+/** The operation with the shape that its request has from now on. */
+function agreedOperation(operation: Operation, {flags}: Agreement): Operation {
+	const {requestWith} = operation;
+	if (requestWith === undefined || !flags.has(requestWith.flag)) return operation;
+	return {...operation, request: requestWith.layout};
 }
 
 /** A row's handler, bound, so that a request costs one lookup by opcode and one call. */

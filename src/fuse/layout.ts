@@ -271,8 +271,14 @@ export const statfsOut = layout('fuse_statfs_out', 80, {
 	frsize: [48, 'u32'],
 });
 
-/** Without FUSE_SETXATTR_EXT, which is never agreed on here, the last two fields are missing. */
+/** What is sent without SETXATTR_EXT; the same name in linux/fuse.h. */
 export const setxattrIn = layout('fuse_setxattr_in', 8, {size: [0, 'u32'], flags: [4, 'u32']});
+/** With SETXATTR_EXT. */
+export const setxattrExtIn = layout('fuse_setxattr_in', 16, {
+	size: [0, 'u32'],
+	flags: [4, 'u32'],
+	setxattr_flags: [8, 'u32'],
+});
 export const getxattrIn = layout('fuse_getxattr_in', 8, {size: [0, 'u32']});
 /** The reply where the request's size is 0; else the reply is the value itself. */
 export const getxattrOut = layout('fuse_getxattr_out', 8, {size: [0, 'u32']});
@@ -426,6 +432,34 @@ export const openFlags = {
 	keepCache: 1 << 1,
 	cacheDirectory: 1 << 3,
 } as const;
+
+/** Bits of `fuse_setattr_in.valid`: which fields are to be set. */
+export const setattrValid = {
+	mode: 1 << 0,
+	uid: 1 << 1,
+	gid: 1 << 2,
+	size: 1 << 3,
+	atime: 1 << 4,
+	mtime: 1 << 5,
+	atimeNow: 1 << 7,
+	mtimeNow: 1 << 8,
+	ctime: 1 << 10,
+	killSuidGid: 1 << 11,
+} as const;
+
+/** Bits of `fuse_write_in.write_flags`. `cache`: from the page cache, of no particular writer. */
+export const writeFlags = {cache: 1 << 0, killSuidGid: 1 << 2} as const;
+
+/** Bits of `fuse_setxattr_in.setxattr_flags`. */
+export const setxattrFlags = {aclKillSgid: 1 << 0} as const;
+
+/** FUSE_NOTIFY_*: messages of the server's own, with `unique` 0 and these as `error`. */
+export const notifyCodes = {invalidateInode: 2} as const;
+export const notifyInvalInodeOut = layout('fuse_notify_inval_inode_out', 24, {
+	ino: [0, 'u64'],
+	off: [8, 'i64'],
+	len: [16, 'i64'],
+});
 
 /** `whence` of LSEEK; the kernel sends no others. */
 export const seekWhence = {data: 3, hole: 4} as const;

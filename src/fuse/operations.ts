@@ -3,7 +3,7 @@
  * the bound of its reply and its line in the trace.
  */
 
-import type {Layout} from './layout.ts';
+import type {InitFlag, Layout} from './layout.ts';
 import * as layouts from './layout.ts';
 
 export type Operation = {
@@ -16,6 +16,8 @@ export type Operation = {
 	readonly handler?: string;
 	/** What the body starts with. */
 	readonly request?: Layout;
+	/** What the body starts with instead, where the flag was agreed on at INIT. */
+	readonly requestWith?: {readonly flag: InitFlag; readonly layout: Layout};
 	/** Where older kernels send less of `request`. */
 	readonly requestBytesMin?: number;
 	/** How many names, each closed by a NUL, follow `request`. */
@@ -250,6 +252,7 @@ export const operations = [
 		name: 'SETXATTR',
 		handler: 'setxattr',
 		request: layouts.setxattrIn,
+		requestWith: {flag: 'SETXATTR_EXT', layout: layouts.setxattrExtIn},
 		names: 1,
 		hasData: true,
 		reply: 'empty',

@@ -1,6 +1,14 @@
 /** Where requests come from and replies go to. Tests and fuzzers bring their own. */
 import * as fs from 'node:fs';
 
+/** What falls due by itself while requests are waited for. */
+export type Clock = {
+	/** Waits until the descriptor can be read, at most so long; undefined: for any time. */
+	wait(timeoutMilliseconds: number | undefined): void;
+	/** Does what is due. Returns how many milliseconds there are until the next; undefined: none. */
+	tick(): number | undefined;
+};
+
 export interface Transport {
 	/**
 	 * Waits for a request and puts it into `into`. Returns its length in bytes, 0 when the file
@@ -25,13 +33,17 @@ const pause = new Int32Array(new SharedArrayBuffer(4));
 /** /dev/fuse. */
 export class DeviceTransport implements Transport {
 	readonly #descriptor: number;
+	readonly #clock: Clock | undefined;
 
-	constructor(descriptor: number) {
+	/** With a clock the descriptor must be non-blocking: a request may be taken back after a wait. */
+	constructor(descriptor: number, clock?: Clock) {
 		this.#descriptor = descriptor;
+		this.#clock = clock;
 	}
 
 	receive(into: Uint8Array): number {
 		for (;;) {
+			this.#clock?.wait(this.#clock.tick());
 			try {
 				return fs.readSync(this.#descriptor, into, 0, into.length, null);
 			} catch (error) {
@@ -41,8 +53,8 @@ export class DeviceTransport implements Transport {
 					case 'EINTR':
 						break;
 					case 'EAGAIN':
-						// Whoever opened the device did so without waiting; be content with that.
-						Atomics.wait(pause, 0, 0, pauseMilliseconds);
+						// With a clock: time is up. Else whoever opened the device did so without waiting.
+						if (this.#clock === undefined) Atomics.wait(pause, 0, 0, pauseMilliseconds);
 						break;
 					// Unmounted; or cut off through the connection's `abort` file.
 					case 'ENODEV':
