@@ -41,14 +41,17 @@ function padded(size: number): number {
 export class EntryWriter {
 	readonly #volume: Volume;
 	readonly #shown: Shown;
+	readonly #remember: (inode: number) => void;
 	#reply = new Reply(0);
 	#isPlus = false;
 	#at = 0;
 	#end = 0;
 
-	constructor(volume: Volume, shown: Shown) {
+	/** `remember` is called with each inode that the kernel hears of. */
+	constructor(volume: Volume, shown: Shown, remember: (inode: number) => void) {
 		this.#volume = volume;
 		this.#shown = shown;
+		this.#remember = remember;
 	}
 
 	/**
@@ -82,6 +85,7 @@ export class EntryWriter {
 				this.#reply.bytes.fill(0, this.#at, direntAt);
 			} else {
 				writeEntry(this.#reply.view, this.#at, inode, this.#shown);
+				this.#remember(inodeNumber);
 				shownType = directoryTypes[inode.type];
 			}
 		}

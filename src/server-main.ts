@@ -1,11 +1,20 @@
 /**
  * The server process: `NODE server-main.js JSON`, started by the mount helper with /dev/fuse as
  * descriptor 3 and the image as descriptor 4. Says `R` on descriptor 1 once the image is open, or
- * one line on descriptor 2 (then status 1); serves until the file system is unmounted; ends with
- * status 0. It opens no path on the way.
+ * one line on descriptor 2 (then status 1); serves until the file system is unmounted, brings
+ * everything home, and ends with status 0. It opens no path on the way.
  */
 import {closeSync, writeSync} from 'node:fs';
-import {Volume} from '../ext4/index.ts';
+import {hostname} from 'node:os';
+import {
+	CorruptError,
+	closeVolume,
+	FileError,
+	openForWriting,
+	updateMmp,
+	Volume,
+	type VolumeOptions,
+} from '../ext4/index.ts';
 import {nodeHashes} from '../images/hashes.ts';
 import {openImageOn, printable, RawDevice} from '../images/index.ts';
 import {CountingDevice} from './counting-device.ts';
@@ -15,11 +24,13 @@ import {Faults} from './faults.ts';
 import {FileSystem, initFlags, transferBytesMax} from './filesystem.ts';
 import {Connection} from './fuse/connection.ts';
 import {newestMinor} from './fuse/layout.ts';
-import {DeviceTransport} from './fuse/transport.ts';
+import {type Clock, DeviceTransport} from './fuse/transport.ts';
 import {writeError} from './log.ts';
 import {parseServerConfig, type ServerConfig} from './mount/server-config.ts';
+import {randomUint32} from './random.ts';
 import {encodeStatus} from './status.ts';
 import {collectStatus} from './status-source.ts';
+import {Upkeep} from './upkeep.ts';
 
 const readyDescriptor = 1;
 const fuseDescriptor = 3;
@@ -28,31 +39,96 @@ const imageDescriptor = 4;
 /** READs ahead that the kernel may have under way: with one thread, more only wait here. */
 const maxBackground = 64;
 
-function openVolume(config: ServerConfig): {volume: Volume; device: CountingDevice} {
-	const raw = new RawDevice(imageDescriptor);
+/** What only a server that writes needs; loading it costs 12 ms. */
+type Syscalls = typeof import('./syscalls.ts');
+
+type Opened = {
+	readonly volume: Volume;
+	readonly device: CountingDevice;
+	/** Undefined where the mount is read-only. */
+	readonly syscalls: Syscalls | undefined;
+};
+
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+function openWritable(
+	device: CountingDevice,
+	config: ServerConfig,
+	options: VolumeOptions,
+	syscalls: Syscalls,
+): Volume {
+	const {errors} = config;
+	// There is no panic for a server: it stops taking changes.
+	const policy = errors === 'panic' ? 'remount-ro' : errors;
+	return openForWriting(device, {
+		...options,
+		clock: syscalls.coarseTime,
+		randomUint32,
+		...(policy === 'default' ? {} : {errors: policy}),
+		mmp: {
+			sleep: milliseconds => {
+				Atomics.wait(pause, 0, 0, milliseconds);
+			},
+			nodeName: hostname(),
+			deviceName: config.imageName,
+		},
+	});
+}
+
+async function openVolume(config: ServerConfig): Promise<Opened> {
+	const raw = new RawDevice(imageDescriptor, {isWritable: !config.readOnly});
 	const image = openImageOn(raw, {offsetBytes: config.offset, partition: config.partition});
 	const device = new CountingDevice(image.device);
-	const volume = Volume.open(device, {
+	const options: VolumeOptions = {
 		...(config.cacheBytes === undefined ? {} : {cacheBytes: config.cacheBytes}),
 		journal: config.noRecovery ? 'ignore' : 'replay',
 		hashes: nodeHashes,
-	});
-	return {volume, device};
+	};
+	if (config.readOnly) return {volume: Volume.open(device, options), device, syscalls: undefined};
+	const syscalls = await import('./syscalls.ts');
+	return {volume: openWritable(device, config, options, syscalls), device, syscalls};
 }
 
-function serve(config: ServerConfig, volume: Volume, device: CountingDevice): void {
+/** While nothing is asked, what falls due by itself is done. */
+function makeClock(upkeep: Upkeep, syscalls: Syscalls): Clock {
+	syscalls.makeNonBlocking(fuseDescriptor);
+	return {
+		tick: () => upkeep.tick(),
+		wait: timeout => syscalls.waitReadable(fuseDescriptor, timeout),
+	};
+}
+
+/** Returns whether all is on the medium. */
+function serve(config: ServerConfig, {volume, device, syscalls}: Opened): boolean {
 	const say = (text: string) => {
 		const lines = text.split('\n').map(printable);
 		writeError(`ext4box: ${printable(config.imageName)}: ${lines.join('\n')}\n`);
 	};
 	const faults = new Faults(say, Date.now);
+	const failed = (error: unknown, operation: string, nodeId?: number): void => {
+		// Damage that was met while only reading; a transaction that meets it notes it itself.
+		if (error instanceof CorruptError) volume.transactions?.noteCorruption(error);
+		faults.record(error, operation, nodeId);
+	};
+	const upkeep = new Upkeep(volume, {
+		commitSeconds: config.commitSeconds,
+		now: () => performance.now(),
+		failed: (error, what) => failed(error, what),
+		beat: () => updateMmp(volume),
+	});
 	const fileSystem = new FileSystem(volume, {
 		config,
-		status: () => encodeStatus(collectStatus({config, volume, device, connection, faults})),
+		status: () =>
+			encodeStatus(collectStatus({config, volume, device, connection, faults, fileSystem})),
+		invalidateAttributes: nodeId => connection.invalidateAttributes(nodeId),
+		remounted: () => upkeep.restart(),
 	});
 	const connection = new Connection(
-		new DeviceTransport(fuseDescriptor),
-		fileSystem,
+		new DeviceTransport(
+			fuseDescriptor,
+			syscalls === undefined ? undefined : makeClock(upkeep, syscalls),
+		),
+		fileSystem.handlers,
 		{
 			flags: initFlags(config),
 			minor: newestMinor,
@@ -61,7 +137,7 @@ function serve(config: ServerConfig, volume: Volume, device: CountingDevice): vo
 		},
 		{
 			failed(error, operation, nodeId) {
-				faults.record(error, operation, nodeId);
+				failed(error, operation, nodeId);
 				return errnoOf(error);
 			},
 			malformed: problem => faults.recordMalformed(problem),
@@ -69,7 +145,28 @@ function serve(config: ServerConfig, volume: Volume, device: CountingDevice): vo
 		},
 	);
 	connection.serve();
+	const isHome = bringHome(volume, fileSystem, say);
 	device.close();
+	return isHome;
+}
+
+/**
+ * The end of a mount: nobody has a file open, so those without a name are freed, and what is not
+ * yet in its place is brought there. What fails is left to a recovery of the journal.
+ */
+function bringHome(volume: Volume, fileSystem: FileSystem, say: (text: string) => void): boolean {
+	let isHome = true;
+	for (const step of [() => fileSystem.reapAll(), () => closeVolume(volume)]) {
+		try {
+			step();
+		} catch (error) {
+			// A volume that has become read-only keeps them for the next mount.
+			if (error instanceof FileError) continue;
+			say(`at the end of the mount: ${oneLine(error)}`);
+			isHome = false;
+		}
+	}
+	return isHome;
 }
 
 /** What went wrong; with its stack, where that is a fault of this program. */
@@ -78,12 +175,12 @@ function oneLine(error: unknown): string {
 	return printable((describeFailure(error) ?? fault).replaceAll(/\n\s*/g, ' '));
 }
 
-function main(): void {
+async function main(): Promise<void> {
 	let config: ServerConfig | undefined;
-	let opened: ReturnType<typeof openVolume>;
+	let opened: Opened;
 	try {
 		config = parseServerConfig(process.argv[2] ?? '');
-		opened = openVolume(config);
+		opened = await openVolume(config);
 	} catch (error) {
 		const image = config === undefined ? '' : `${printable(config.imageName)}: `;
 		writeError(`ext4box: ${image}${oneLine(error)}\n`);
@@ -92,7 +189,7 @@ function main(): void {
 	}
 	writeSync(readyDescriptor, 'R');
 	closeSync(readyDescriptor);
-	serve(config, opened.volume, opened.device);
+	if (!serve(config, opened)) process.exitCode = 1;
 }
 
-main();
+await main();

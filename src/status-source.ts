@@ -3,10 +3,11 @@ import * as v8 from 'node:v8';
 import type {Volume} from '../ext4/index.ts';
 import type {CountingDevice} from './counting-device.ts';
 import type {Faults} from './faults.ts';
+import type {FileSystem} from './filesystem.ts';
 import {uuidText} from './format.ts';
 import type {Connection} from './fuse/connection.ts';
 import type {ServerConfig} from './mount/server-config.ts';
-import type {Status} from './status.ts';
+import type {Status, Writing} from './status.ts';
 
 export type StatusSource = {
 	readonly config: ServerConfig;
@@ -14,10 +15,23 @@ export type StatusSource = {
 	readonly device: CountingDevice;
 	readonly connection: Connection;
 	readonly faults: Faults;
+	readonly fileSystem: FileSystem;
 };
 
 const microseconds = 1e6;
 const kibibyte = 1024;
+
+function writingOf({config, volume, fileSystem}: StatusSource): Writing {
+	const {transactions} = volume;
+	const none = {commits: 0, checkpoints: 0, blocksCommitted: 0, rollbacks: 0};
+	return {
+		...(transactions?.counts ?? none),
+		isDirty: transactions?.isOpen ?? false,
+		commitSeconds: config.commitSeconds,
+		failure: transactions?.failure?.message ?? null,
+		...fileSystem.counts(),
+	};
+}
 
 export function collectStatus(source: StatusSource): Status {
 	const {config, volume, device, connection, faults} = source;
@@ -27,7 +41,7 @@ export function collectStatus(source: StatusSource): Status {
 	return {
 		ext4box: 1,
 		image: config.imageName,
-		readOnly: config.readOnly,
+		readOnly: volume.transactions?.isWritable !== true,
 		allowOther: config.allowOther,
 		dataPath: {kind: 'fuse', reason: 'this version does not speak FUSE iomap'},
 		protocol: {
@@ -46,6 +60,9 @@ export function collectStatus(source: StatusSource): Status {
 		},
 		...connection.counters(),
 		deviceReads: {...device.reads},
+		deviceWrites: {...device.writes},
+		deviceFlushes: device.flushes.count,
+		writing: config.readOnly ? null : writingOf(source),
 		blockCache: {...cache.counts},
 		volume: {
 			label: Buffer.from(superblock.label).toString('utf8'),

@@ -13,9 +13,18 @@ export const statusBytesMax = 16_376;
  */
 export const statusIoctl = ((2 << 30) | (statusBytesMax << 16) | (0x45 << 8) | 0x42) >>> 0;
 
+/** _IOW('E', 0x43, int): 1 makes the mount read-only, 0 writable again. Answered as `statusIoctl`. */
+export const remountIoctl = ((1 << 30) | (4 << 16) | (0x45 << 8) | 0x43) >>> 0;
+
+/** What `remountIoctl` is given. */
+export function remountRequest(isReadOnly: boolean): Uint8Array {
+	return Uint8Array.of(isReadOnly ? 1 : 0, 0, 0, 0);
+}
+
 export type Status = {
 	readonly ext4box: 1;
 	readonly image: string;
+	/** As things are now: `remount,ro` and `errors=remount-ro` make it true. */
 	readonly readOnly: boolean;
 	readonly allowOther: boolean;
 	/** Who moves the data: `fuse` is this server. */
@@ -34,6 +43,10 @@ export type Status = {
 	readonly receivedBytes: number;
 	readonly sentBytes: number;
 	readonly deviceReads: {readonly count: number; readonly bytes: number};
+	readonly deviceWrites: {readonly count: number; readonly bytes: number};
+	readonly deviceFlushes: number;
+	/** Null where the mount was made read-only. */
+	readonly writing: Writing | null;
 	readonly blockCache: {readonly hits: number; readonly misses: number};
 	readonly volume: {
 		readonly label: string;
@@ -46,6 +59,23 @@ export type Status = {
 	};
 	readonly faultCount: number;
 	readonly lastFaults: readonly Fault[];
+};
+
+export type Writing = {
+	/** How changes become durable: a journal, or in place. */
+	readonly commits: number;
+	readonly checkpoints: number;
+	readonly blocksCommitted: number;
+	/** Operations that failed and left nothing behind. */
+	readonly rollbacks: number;
+	/** Something waits for a commit, which comes after `commitSeconds` at the latest. */
+	readonly isDirty: boolean;
+	readonly commitSeconds: number;
+	/** Why no more changes are taken, or null. */
+	readonly failure: string | null;
+	/** Inodes that the kernel knows, and of those the ones that have no name any more. */
+	readonly knownInodes: number;
+	readonly linklessInodes: number;
 };
 
 const encoder = new TextEncoder();

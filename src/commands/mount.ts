@@ -1,12 +1,17 @@
 import {assertUtf8} from '../argument-bytes.ts';
+import {UsageError} from '../cli-error.ts';
 import {parseCommand, placeOptions} from '../command-line.ts';
 import {log, setLogLevel} from '../log.ts';
+import {decideAccess} from '../mount/access.ts';
 import {findPrograms, launchMount, type Mounted, type Programs} from '../mount/launch.ts';
 import {prepareMountpoint} from '../mount/mountpoint.ts';
 import {parseMountOptions} from '../mount/options.ts';
+import {remount} from '../mount/remount.ts';
 
 export const usage = `Usage: ext4box mount IMAGE DIR [-r] [-o OPTIONS] [--partition N | --offset BYTES]
                      [--foreground] [--verbose]
+       ext4box mount -o remount,ro DIR
+       ext4box mount -o remount,rw DIR
 
 Mounts the ext2, ext3 or ext4 file system in IMAGE (a file, a block device, or a disk with
 partitions) on the directory DIR, and returns once it answers. No root is needed: DIR must be yours,
@@ -22,12 +27,23 @@ and fusermount3 (package fuse3) be installed; without it, see "ext4box run --hel
   -h, --help          show this text
 
 What is mounted
-  ro                  read-only; the image is not changed by a single byte
+  rw, ro              writable, or read-only: then the image is not changed by a single byte. Unless
+                      one is named: writable where the image may be written to and its features are
+                      all known, else read-only, which is said
+  remount             changes a mount that exists to ro, or back to rw; not one that was made ro
   offset=BYTES        the file system begins there (suffixes k, m, g, t)
   partition=N         on a disk with partitions: the N-th; the only one is found by itself
-  norecovery, noload  do not replay a journal that was left dirty; show what is on disk
-  errors=WHAT         continue, remount-ro or panic: accepted, and without effect where nothing is
-                      written; what is damaged is refused, and the rest goes on
+  norecovery, noload  do not replay a journal that was left dirty; show what is on disk. Implies ro
+  errors=WHAT         where the image turns out to be damaged while it is written to: continue with
+                      what is sound, or remount-ro (panic means the same); default: as its superblock
+                      says. It is marked for e2fsck either way
+
+Writing
+  commit=SECONDS      how old a change may become before it is on the medium (default: 5); fsync(2)
+                      brings it there at once
+  sync, dirsync       every change is on the medium before it is answered; changes of directories
+  create=UID:GID      whose new files are in the image under map=me, uid=, gid= (default: their
+                      directory's owner)
 
 Whose files
   map=me              all files are shown as yours
@@ -39,7 +55,7 @@ Whose files
                       "user_allow_other" in /etc/fuse.conf
   default_permissions the kernel checks modes although only you may enter
   acl, noacl          the kernel checks POSIX ACLs, or not (default: as allow_other has it)
-  fakeroot            accepted, and without effect where nothing is written
+  fakeroot            accepted: owners and modes are no obstacle to a lone mounter anyway
 
 Other
   cache_size=BYTES    bound of the server's cache (suffixes k, m, g); 100,000 blocks at most
@@ -64,7 +80,8 @@ export async function run(args: string[], programs?: Programs): Promise<number> 
 
 type Arguments = {
 	readonly image: string;
-	readonly directory: string;
+	/** Undefined where only one name is given, which is the directory's for a remount. */
+	readonly directory: string | undefined;
 	readonly lists: readonly string[];
 	readonly isForeground: boolean;
 	readonly isVerbose: boolean;
@@ -82,9 +99,9 @@ function parse(args: string[]): Arguments {
 			foreground: {type: 'boolean', short: 'f', default: false},
 			verbose: {type: 'boolean', short: 'v', default: false},
 		},
-		['IMAGE', 'DIR'],
+		['IMAGE', '[DIR]'],
 	);
-	const [image = '', directory = ''] = positionals; // parseCommand has seen that they are there.
+	const [image = '', directory] = positionals; // parseCommand has seen that it is there.
 	return {
 		image,
 		directory,
@@ -104,16 +121,24 @@ async function mount(
 ): Promise<number> {
 	setLogLevel('info');
 	const options = parseMountOptions(lists);
+	if (options.isRemount) {
+		await remount(directory ?? image, options.access === 'ro');
+		return 0;
+	}
+	if (directory === undefined) {
+		throw new UsageError('DIR is missing; see "ext4box help mount"');
+	}
+	const {isReadOnly, reason} = decideAccess(image, options);
 	const mountpoint = await prepareMountpoint(directory, programs, true);
 	const onReady = (mounted: Mounted): void => {
-		if (options.access === 'unsaid') {
-			log.info('mounted read-only: writing is not there yet (-o ro silences this line)');
+		if (reason !== null) {
+			log.info(`mounted read-only: ${reason} (-o ro silences this line)`);
 		}
 		if (isVerbose) {
 			log.info(describe(mountpoint, mounted));
 		}
 	};
-	const outcome = await launchMount({image, mountpoint, options}, programs, {
+	const outcome = await launchMount({image, mountpoint, options, isReadOnly}, programs, {
 		isForeground: isForeground || options.debug,
 		onReady,
 	});

@@ -5,6 +5,7 @@ import {assertUtf8} from '../argument-bytes.ts';
 import {CliError, UsageError} from '../cli-error.ts';
 import {parseCommand, placeOptions} from '../command-line.ts';
 import {log, setLogLevel} from '../log.ts';
+import {decideAccess} from '../mount/access.ts';
 import {findPrograms, launchRun, type Mounted, type Programs} from '../mount/launch.ts';
 import {prepareMountpoint} from '../mount/mountpoint.ts';
 import {parseMountOptions} from '../mount/options.ts';
@@ -85,13 +86,15 @@ async function runCommand(
 		setLogLevel('info');
 	}
 	const options = parseMountOptions(lists);
+	const {isReadOnly, reason} = decideAccess(image, options);
 	const isTemporary = at === null;
 	const mountpoint = isTemporary ? makeDirectory() : await prepareMountpoint(at, programs, false);
 	const onReady = ({device}: Mounted): void => {
+		if (reason !== null) log.info(`mounted read-only: ${reason}`);
 		log.info(`mounted on ${mountpoint} in a namespace (${device})`);
 	};
 	try {
-		const outcome = await launchRun({image, mountpoint, options}, programs, {
+		const outcome = await launchRun({image, mountpoint, options, isReadOnly}, programs, {
 			command,
 			isTemporary,
 			onReady,

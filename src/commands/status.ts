@@ -128,6 +128,29 @@ function countsOf(counts: {readonly [name: string]: number}): string {
 	return sorted.map(([name, count]) => `${name} ${count}`).join(', ') || 'none';
 }
 
+function writingRows({writing, deviceWrites, deviceFlushes}: Status): [string, string][] {
+	if (writing === null) return [];
+	const state = writing.isDirty
+		? `changes wait for their commit, ${writing.commitSeconds} s at most`
+		: 'all is committed';
+	const {commits, checkpoints, blocksCommitted, rollbacks} = writing;
+	return [
+		[
+			'image writes',
+			`${deviceWrites.count}, ${mebibytes(deviceWrites.bytes)}, ${deviceFlushes} flushes`,
+		],
+		['writing', writing.failure === null ? state : `given up: ${writing.failure}`],
+		[
+			'commits',
+			`${commits} of ${blocksCommitted} blocks, ${checkpoints} checkpoints, ${rollbacks} operations undone`,
+		],
+		[
+			'inodes',
+			`${writing.knownInodes} known to the kernel, ${writing.linklessInodes} without a name`,
+		],
+	];
+}
+
 /** A mount's status for people, in lines that no label can break out of. */
 export function describe(mount: Mount, status: Status): string {
 	const {volume, protocol, cpuSeconds, memoryBytes, deviceReads, blockCache} = status;
@@ -150,6 +173,7 @@ export function describe(mount: Mount, status: Status): string {
 		['errors', countsOf(status.errors)],
 		['sent', mebibytes(status.sentBytes)],
 		['image reads', `${deviceReads.count}, ${mebibytes(deviceReads.bytes)}`],
+		...writingRows(status),
 		['block cache', `${blockCache.hits} hits, ${blockCache.misses} misses`],
 		...status.lastFaults.map(({time, code, message}): [string, string] => [
 			'found',

@@ -19,6 +19,8 @@ export type LaunchRequest = {
 	/** Absolute, and free of symbolic links. */
 	readonly mountpoint: string;
 	readonly options: MountOptions;
+	/** As `decideAccess` settled it. */
+	readonly isReadOnly: boolean;
 };
 
 /** A mount that answers. */
@@ -94,9 +96,9 @@ export async function launchRun(
 	return await superviseHelper(args, request, programs, how.onReady);
 }
 
-function sharedArguments({image, mountpoint, options}: LaunchRequest): string[] {
+function sharedArguments({image, mountpoint, options, isReadOnly}: LaunchRequest): string[] {
 	const chosen: [boolean, string][] = [
-		[true, '--read-only'],
+		[isReadOnly, '--read-only'],
 		[options.allowOther, '--allow-other'],
 		[options.allowOther || options.defaultPermissions, '--default-permissions'],
 		[options.noExec, '--noexec'],
@@ -116,14 +118,14 @@ function fsnameOf(image: string): string {
 }
 
 function serverArguments(
-	{image, options}: LaunchRequest,
+	{image, options, isReadOnly}: LaunchRequest,
 	programs: Programs,
 	ownersWhenUnsaid: 'image' | 'me',
 ): string[] {
 	const mounter = {uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0};
 	const config: ServerConfig = {
 		imageName: image,
-		readOnly: true,
+		readOnly: isReadOnly,
 		...(options.offset === null ? {} : {offset: options.offset}),
 		...(options.partition === null ? {} : {partition: options.partition}),
 		noRecovery: options.noRecovery,
@@ -139,6 +141,10 @@ function serverArguments(
 		...(options.cacheBytes === null ? {} : {cacheBytes: options.cacheBytes}),
 		minixDf: options.minixDf,
 		noAtime: options.noAtime,
+		commitSeconds: options.commitSeconds,
+		isSync: options.isSync,
+		isDirSync: options.isDirSync,
+		...(options.create === null ? {} : {create: options.create}),
 		debug: options.debug,
 	};
 	return [...programs.server, JSON.stringify(config)];
@@ -177,6 +183,10 @@ async function superviseHelper(
 async function explain(failure: HelperFailure, request: LaunchRequest): Promise<Outcome> {
 	if (failure.code === 'server' && failure.text.startsWith('status')) {
 		return {kind: 'refused'};
+	}
+	if (failure.code === 'in-use') {
+		const {describeHolder} = await import('./image-in-use.ts');
+		throw new CliError(`${request.image} is in use: ${describeHolder(request.image)}`);
 	}
 	const {explainFailure, readMachineFacts} = await import('./failures.ts');
 	throw new CliError(explainFailure(failure, readMachineFacts(), request.mountpoint));

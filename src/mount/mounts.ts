@@ -195,3 +195,27 @@ function isUser(pid: string, path: string): boolean {
 		return target !== null && (target === path || target.startsWith(`${path}/`));
 	});
 }
+
+/** Who has a file open for writing below `path`, as far as the caller may see. */
+export function findWriters(path: string): {pid: number; name: string}[] {
+	return readdirSync('/proc')
+		.filter(entry => /^\d+$/.test(entry) && isWriter(entry, path))
+		.map(entry => ({pid: Number(entry), name: readProc(entry, 'comm')?.trimEnd() ?? '?'}));
+}
+
+const accessBits = 0o3; // O_ACCMODE
+
+function isWriter(pid: string, path: string): boolean {
+	let descriptors: string[];
+	try {
+		descriptors = readdirSync(`/proc/${pid}/fd`);
+	} catch {
+		return false; // Somebody else's, or gone.
+	}
+	return descriptors.some(fd => {
+		const target = linkTarget(`/proc/${pid}/fd/${fd}`);
+		if (target?.startsWith(`${path}/`) !== true) return false;
+		const flags = /^flags:\s+([0-7]+)$/m.exec(readProc(pid, `fdinfo/${fd}`) ?? '')?.[1];
+		return flags !== undefined && (Number.parseInt(flags, 8) & accessBits) !== 0;
+	});
+}

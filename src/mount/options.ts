@@ -13,8 +13,10 @@ import {
  * UsageError out; nothing is looked up, so `map=me` stays a request until `ownerMapOf`.
  */
 export type MountOptions = {
-	/** `unsaid`: neither was named, so the mount is as writable as the program can make it. */
-	readonly access: 'ro' | 'unsaid';
+	/** `unsaid`: neither was named, so the mount is as writable as it can be. */
+	readonly access: 'ro' | 'rw' | 'unsaid';
+	/** Change a mount that exists, instead of making one. */
+	readonly isRemount: boolean;
 	readonly owners: OwnerRequest;
 	readonly offset: number | null;
 	readonly partition: number | null;
@@ -31,22 +33,35 @@ export type MountOptions = {
 	readonly minixDf: boolean;
 	readonly noExec: boolean;
 	readonly noAtime: boolean;
+	/** How old a change may become before it is committed. */
+	readonly commitSeconds: number;
+	/** Every change is on the medium before it is answered. */
+	readonly isSync: boolean;
+	/** So for changes of directories. */
+	readonly isDirSync: boolean;
+	/** Whose new files are, on disk, under a mapping of owners; null: their directory's. */
+	readonly create: {readonly uid: number; readonly gid: number} | null;
 	readonly debug: boolean;
 };
 
 export type OwnerRequest = OwnerMap | {readonly kind: 'unsaid'} | {readonly kind: 'me'};
 
 /** What the options say one by one, before they are looked at together. */
-type Draft = Omit<MountOptions, 'access' | 'owners'> & {
-	readonly access: 'ro' | 'rw' | 'unsaid';
+type Draft = Omit<MountOptions, 'owners'> & {
 	readonly map: 'me' | 'image' | null;
 	readonly uid: number | null;
 	readonly gid: number | null;
 	readonly ranges: readonly IdRange[];
 };
 
+/** As the kernel's ext4 has it. */
+const commitSecondsDefault = 5;
+/** What 32 bits of milliseconds hold, with which poll(2) waits. */
+const commitSecondsMax = 1_000_000;
+
 const nothingSaid: Draft = {
 	access: 'unsaid',
+	isRemount: false,
 	map: null,
 	uid: null,
 	gid: null,
@@ -65,12 +80,20 @@ const nothingSaid: Draft = {
 	minixDf: false,
 	noExec: false,
 	noAtime: false,
+	commitSeconds: commitSecondsDefault,
+	isSync: false,
+	isDirSync: false,
+	create: null,
 	debug: false,
 };
 
 const flags: ReadonlyMap<string, Partial<Draft>> = new Map<string, Partial<Draft>>([
 	['ro', {access: 'ro'}],
 	['rw', {access: 'rw'}],
+	['remount', {isRemount: true}],
+	['sync', {isSync: true}],
+	['async', {isSync: false}],
+	['dirsync', {isDirSync: true}],
 	['norecovery', {noRecovery: true}],
 	['noload', {noRecovery: true}],
 	['fakeroot', {fakeroot: true}],
@@ -95,6 +118,8 @@ const valued: ReadonlyMap<string, TakeValue> = new Map<string, TakeValue>([
 	['partition', value => ({partition: parsePartition(value)})],
 	['cache_size', value => ({cacheBytes: parseCacheSize(value)})],
 	['errors', value => ({errors: parseErrors(value)})],
+	['commit', value => ({commitSeconds: parseCommit(value)})],
+	['create', value => ({create: parseCreate(value)})],
 	['map', value => ({map: parseMap(value)})],
 	['uid', value => ({uid: parseId('uid', value)})],
 	['gid', value => ({gid: parseId('gid', value)})],
@@ -109,9 +134,9 @@ const valued: ReadonlyMap<string, TakeValue> = new Map<string, TakeValue>([
  */
 const withoutEffect = new Set([
 	...['nosuid', 'nodev', 'defaults', 'auto', 'noauto', 'user', 'nouser', 'users', 'nofail'],
-	...['_netdev', 'async', 'relatime', 'norelatime', 'strictatime', 'nodiratime', 'diratime'],
+	...['_netdev', 'relatime', 'norelatime', 'strictatime', 'nodiratime', 'diratime'],
 	...['user_xattr', 'barrier', 'nobarrier', 'delalloc', 'nodelalloc'],
-	...['block_validity', 'noblock_validity', 'no_default_opts'],
+	...['block_validity', 'noblock_validity', 'no_default_opts', 'nodiscard'],
 ]);
 
 const rangePattern = /^(\d{1,10}):(\d{1,10}):(\d{1,10})$/;
@@ -177,13 +202,20 @@ function parsePiece(piece: string): {name: string; said: Partial<Draft>} {
 }
 
 function finish(draft: Draft): MountOptions {
-	const {access, map, uid, gid, ranges, ...rest} = draft;
-	if (access === 'rw') {
-		throw new UsageError('writing is not there yet: mount with -o ro');
+	const {map, uid, gid, ranges, ...rest} = draft;
+	if (rest.noRecovery && rest.access === 'rw') {
+		throw new UsageError(
+			'options norecovery and rw exclude each other: what a journal holds would be overtaken',
+		);
+	}
+	if (rest.isRemount && rest.access === 'unsaid') {
+		throw new UsageError('option remount: to what? Name ro or rw with it');
 	}
 	if (rest.offset !== null && rest.partition !== null) {
 		throw new UsageError('options offset and partition exclude each other');
 	}
+	// A journal that is left alone is not for writing beside.
+	const access = rest.noRecovery ? 'ro' : rest.access;
 	return {...rest, access, owners: ownersOf({map, uid, gid, ranges})};
 }
 
@@ -255,6 +287,25 @@ function parseCacheSize(text: string): number {
 		throw new UsageError('option cache_size: a cache of nothing can hold no block');
 	}
 	return bytes;
+}
+
+function parseCommit(text: string): number {
+	const seconds = /^\d{1,7}$/.test(text) ? Number(text) : Number.NaN;
+	if (!(seconds <= commitSecondsMax)) {
+		throw new UsageError(
+			`option commit: ${JSON.stringify(text)} is no number of seconds up to ${commitSecondsMax}`,
+		);
+	}
+	// As the kernel's ext4: 0 is the default.
+	return seconds === 0 ? commitSecondsDefault : seconds;
+}
+
+function parseCreate(text: string): {uid: number; gid: number} {
+	const [uid, gid, rest] = text.split(':');
+	if (uid === undefined || gid === undefined || rest !== undefined) {
+		throw new UsageError(`option create: ${JSON.stringify(text)} is not UID:GID`);
+	}
+	return {uid: parseId('create', uid), gid: parseId('create', gid)};
 }
 
 function parsePartition(text: string): number {

@@ -16,7 +16,7 @@ export type ServerConfig = {
 	readonly partition?: number;
 	/** Leave the journal alone: what is on disk is shown, torn as it may be. */
 	readonly noRecovery: boolean;
-	/** As ext4's own option of that name. Only for a mount that writes; none does yet. */
+	/** As ext4's own option of that name; `panic` is `remount-ro` here. For a mount that writes. */
 	readonly errors: ErrorPolicy;
 	/** Whose the files are shown to be. */
 	readonly map: OwnerMap;
@@ -28,7 +28,7 @@ export type ServerConfig = {
 	/** The kernel checks modes although only the mounter may enter. */
 	readonly defaultPermissions: boolean;
 	readonly acl: boolean;
-	/** The mounter may give owners and make special files (fuse2fs's option). As `errors`. */
+	/** fuse2fs's option, for a mounter to whom owners and modes are no obstacle: here that is so anyway. */
 	readonly fakeroot: boolean;
 	/** Bypass the page cache: FOPEN_DIRECT_IO for every file (fuse2fs's option). */
 	readonly direct: boolean;
@@ -37,6 +37,14 @@ export type ServerConfig = {
 	/** statfs leaves the file system's own metadata in the total (ext4's option). */
 	readonly minixDf: boolean;
 	readonly noAtime: boolean;
+	/** How old a change may become before it is committed. */
+	readonly commitSeconds: number;
+	/** Every change is on the medium before it is answered. */
+	readonly isSync: boolean;
+	/** So for changes of directories. */
+	readonly isDirSync: boolean;
+	/** Whose new files are, on disk, where `map` says another; absent: their directory's. */
+	readonly create?: {readonly uid: number; readonly gid: number};
 	/** Trace requests on descriptor 2. */
 	readonly debug: boolean;
 };
@@ -88,6 +96,10 @@ export function parseServerConfig(text: string): ServerConfig {
 		...fields.optionalInteger('cacheBytes', 1),
 		minixDf: fields.boolean('minixDf'),
 		noAtime: fields.boolean('noAtime'),
+		commitSeconds: fields.integer('commitSeconds', 2 ** 31, 1),
+		isSync: fields.boolean('isSync'),
+		isDirSync: fields.boolean('isDirSync'),
+		...optionalCreate(fields),
 		debug: fields.boolean('debug'),
 	};
 	fields.end();
@@ -95,6 +107,17 @@ export function parseServerConfig(text: string): ServerConfig {
 		throw new TypeError('server config: both offset and partition are given');
 	}
 	return config;
+}
+
+function optionalCreate(fields: Fields): Pick<ServerConfig, 'create'> {
+	const value = fields.take('create');
+	if (value === undefined) {
+		return {};
+	}
+	const ids = new Fields(value, 'server config, create');
+	const create = {uid: ids.integer('uid', idMax), gid: ids.integer('gid', idMax)};
+	ids.end();
+	return {create};
 }
 
 function parseErrorPolicy(text: string): ErrorPolicy {

@@ -19,7 +19,7 @@ export function serveVolume(volume: Volume, inodes: readonly number[]): void {
 	let bug: unknown;
 	kernel.connection = new Connection(
 		kernel,
-		new FileSystem(volume, {config: defaultConfig, status: () => new Uint8Array(0)}),
+		new FileSystem(volume, {config: defaultConfig, status: () => new Uint8Array(0)}).handlers,
 		{
 			flags: initFlags(defaultConfig),
 			minor: 46,

@@ -1,6 +1,6 @@
 /** `ext4box mount`, `umount` and `run` from the outside, with a stand-in server. */
 import {spawnSync} from 'node:child_process';
-import {mkdirSync, readdirSync, symlinkSync, writeFileSync} from 'node:fs';
+import {chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {findSupervisors} from '../../src/mount/mounts.ts';
@@ -20,7 +20,7 @@ import {
 
 const cli = join(import.meta.dirname, '../support/stand-in-cli.ts');
 const readOnlyLine =
-	'ext4box: mounted read-only: writing is not there yet (-o ro silences this line)\n';
+	'ext4box: mounted read-only: you may not write to it (-o ro silences this line)\n';
 
 test.before(() => {
 	if (whyNoFuse() === null) {
@@ -90,6 +90,7 @@ const mountArguments = ['mount', 'disk.img', 'mnt', '-o', 'ro'];
 mounts(
 	'mount says that it is read-only unless asked for it, and by which way with -v',
 	async (t, playground) => {
+		chmodSync(playground.image, 0o444);
 		const said = await ext4box(playground, 'serve', 'mount', 'disk.img', 'mnt', '-v');
 		t.is(said.code, 0);
 		t.true(said.err.startsWith(readOnlyLine));
@@ -214,7 +215,8 @@ mounts('wrong usage has exit status 2', async (t, playground) => {
 	for (const args of [
 		['mount', 'disk.img'],
 		['mount', 'disk.img', 'mnt', 'more'],
-		['mount', 'disk.img', 'mnt', '-o', 'rw'],
+		['mount', 'disk.img', 'mnt', '-o', 'rw,norecovery'],
+		['mount', 'mnt', '-o', 'remount'],
 		['mount', 'disk.img', 'mnt', '--frob'],
 		['umount'],
 		['run', 'disk.img'],

@@ -34,7 +34,7 @@ function mount(overrides: Partial<ServerConfig> = {}, image = imagePath): FakeKe
 	const kernel = new FakeKernel();
 	kernel.connection = new Connection(
 		kernel,
-		fileSystem,
+		fileSystem.handlers,
 		{flags: initFlags(config), minor: 46, maxTransferBytes: transferBytesMax, maxBackground: 16},
 		{failed: errnoOf, malformed: problem => problem},
 	);

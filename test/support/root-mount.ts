@@ -14,7 +14,8 @@ import {defaultConfig} from './server-config.ts';
 const serverPath = fileURLToPath(new URL('../../src/server-main.ts', import.meta.url));
 
 const script = `
-exec 3<>/dev/fuse 4<"$IMAGE" || exit 90
+exec 3<>/dev/fuse || exit 90
+if [ "$ACCESS" = ro ]; then exec 4<"$IMAGE"; else exec 4<>"$IMAGE"; fi || exit 90
 mount -i -t fuse.ext4box -o "fd=3,rootmode=40000,user_id=$MOUNT_UID,group_id=$MOUNT_UID,nosuid,nodev,$OPTIONS" \\
 	"$IMAGE" "$DIRECTORY" || exit 91
 exec "$NODE" $NODE_FLAGS "$SERVER" "$CONFIG"
@@ -37,7 +38,7 @@ export class RootMount implements AsyncDisposable {
 	private constructor(image: string, directory: string, config: ServerConfig) {
 		this.directory = directory;
 		const options = [
-			'ro',
+			config.readOnly ? 'ro' : 'rw',
 			...(config.allowOther ? ['allow_other', 'default_permissions'] : []),
 		].join(',');
 		this.#server = spawn('sh', ['-c', script], {
@@ -46,6 +47,7 @@ export class RootMount implements AsyncDisposable {
 				PATH: process.env['PATH'],
 				NODE_FLAGS: process.env['NODE_FLAGS'] ?? nodeFlags.join(' '),
 				IMAGE: image,
+				ACCESS: config.readOnly ? 'ro' : 'rw',
 				DIRECTORY: directory,
 				OPTIONS: options,
 				MOUNT_UID: String(config.mounterUid),

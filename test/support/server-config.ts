@@ -16,5 +16,8 @@ export const defaultConfig: ServerConfig = {
 	direct: false,
 	minixDf: false,
 	noAtime: false,
+	commitSeconds: 5,
+	isSync: false,
+	isDirSync: false,
 	debug: false,
 };

@@ -80,7 +80,10 @@ test(`${rounds} hostile requests (seed ${seed}) are answered or dropped, each at
 		if (value === errno.EIO) faults.push(String(error instanceof Error ? error.stack : error));
 		return value;
 	};
-	kernel.connection = new Connection(kernel, fileSystem, wishes, {failed, malformed: () => {}});
+	kernel.connection = new Connection(kernel, fileSystem.handlers, wishes, {
+		failed,
+		malformed: () => {},
+	});
 	kernel.initialise();
 	const random = new Random(seed);
 	let answered = 0;

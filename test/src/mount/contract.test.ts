@@ -32,6 +32,9 @@ const config: ServerConfig = {
 	direct: false,
 	minixDf: false,
 	noAtime: false,
+	commitSeconds: 5,
+	isSync: false,
+	isDirSync: false,
 	debug: false,
 };
 
@@ -39,6 +42,8 @@ const good: Partial<ServerConfig>[] = [
 	{},
 	{offset: 1024},
 	{partition: 3, cacheBytes: 1},
+	{readOnly: false, commitSeconds: 1, isSync: true, isDirSync: true},
+	{create: {uid: 0, gid: 100}},
 	{map: {kind: 'owner', uid: 0, gid: null}},
 	{map: {kind: 'ranges', ranges: [{image: 0, host: 1000, count: 1}]}},
 ];
@@ -60,6 +65,9 @@ const bad: [object, RegExp][] = [
 	[{offset: 0, partition: 1}, /both offset and partition/],
 	[{partition: 0}, /partition is 0/],
 	[{mounterUid: 4_294_967_295}, /mounterUid/],
+	[{commitSeconds: 0}, /commitSeconds is 0/],
+	[{create: {uid: 0}}, /gid is undefined/],
+	[{create: {uid: 0, gid: 0, mode: 0}}, /unknown field "mode"/],
 	[{errors: 'sometimes'}, /errors is "sometimes"/],
 	[{map: null}, /map: not an object/],
 	[{map: {kind: 'none'}}, /kind is "none"/],

@@ -7,6 +7,7 @@ const nothing = parseMountOptions([]);
 test('nothing said', t => {
 	t.deepEqual(nothing, {
 		access: 'unsaid',
+		isRemount: false,
 		owners: {kind: 'unsaid'},
 		offset: null,
 		partition: null,
@@ -22,6 +23,10 @@ test('nothing said', t => {
 		minixDf: false,
 		noExec: false,
 		noAtime: false,
+		commitSeconds: 5,
+		isSync: false,
+		isDirSync: false,
+		create: null,
 		debug: false,
 	});
 });
@@ -31,8 +36,17 @@ const accepted: [string, Partial<MountOptions>][] = [
 	[',,', {}],
 	['ro', {access: 'ro'}],
 	['rw,ro', {access: 'ro'}],
-	['norecovery', {noRecovery: true}],
-	['noload', {noRecovery: true}],
+	['rw', {access: 'rw'}],
+	['ro,rw', {access: 'rw'}],
+	['remount,ro', {isRemount: true, access: 'ro'}],
+	['rw,remount', {isRemount: true, access: 'rw'}],
+	['norecovery', {access: 'ro', noRecovery: true}],
+	['noload', {access: 'ro', noRecovery: true}],
+	['commit=30', {commitSeconds: 30}],
+	['commit=0', {}],
+	['sync,dirsync', {isSync: true, isDirSync: true}],
+	['sync,async', {}],
+	['create=0:100', {create: {uid: 0, gid: 100}}],
 	['offset=0', {offset: 0}],
 	['offset=1048576', {offset: 1_048_576}],
 	['offset=1m,ro', {offset: 1_048_576, access: 'ro'}],
@@ -80,8 +94,15 @@ for (const [text, expected] of accepted) {
 }
 
 const refused: [string, RegExp][] = [
-	['rw', /writing is not there yet.*-o ro/],
-	['ro,rw', /writing is not there yet/],
+	['rw,norecovery', /norecovery and rw exclude each other/],
+	['remount', /remount: to what/],
+	['commit=', /commit needs a value/],
+	['commit=1000001', /option commit/],
+	['commit=1.5', /option commit/],
+	['create=0', /is not UID:GID/],
+	['create=0:0:0', /is not UID:GID/],
+	['create=root:root', /option create/],
+	['discard', /unknown mount option: "discard"/],
 	['suid', /suid is not possible.*nosuid/],
 	['dev', /dev is not possible/],
 	['foo', /unknown mount option: "foo"/],

@@ -1,0 +1,146 @@
+/** The contents of files: writing, reserving and freeing space, copying; and making all durable. */
+
+import {isAppendOnly, isImmutable} from '../../ext4/attributes-binding.ts';
+import {assertMayWrite, FileError, type Inode, setAttributes} from '../../ext4/index.ts';
+import {allocateModes, allocateRange, copyRange, writeFile} from '../../iomap/index.ts';
+import {inodeOfNode, nodeOfInode} from '../attributes.ts';
+import {errno} from '../errno.ts';
+import type {Handlers} from '../fuse/connection.ts';
+import {
+	copyFileRangeIn,
+	copyFileRangeOut,
+	fallocateIn,
+	writeFlags,
+	writeIn,
+	writeOut,
+	writeU64,
+} from '../fuse/layout.ts';
+import {payloadAt, type Request} from '../fuse/message.ts';
+import type {Served} from './served.ts';
+
+/**
+ * What the file's flags forbid. The page cache writes whole pages, those bytes included that were
+ * there before: so of a file that may only be appended to it is enough that the write ends behind
+ * the end.
+ */
+function assertAllowed(inode: Inode, position: number, length: number, isCached: boolean): void {
+	if (!isCached) {
+		assertMayWrite(inode, position);
+		return;
+	}
+	const isBehind = position + length > inode.sizeBytes;
+	if (isImmutable(inode) || (isAppendOnly(inode) && !isBehind)) {
+		throw new FileError('EPERM', 'the file may not be changed');
+	}
+}
+
+export function dataHandlers(served: Served): Handlers {
+	const {mapper, nodes} = served;
+
+	/** What a change of a file's contents does to the inode beside it. */
+	const noteChange = (request: Request, number: number, isKilling: boolean): void => {
+		// With its write-back cache the kernel keeps the times, and sends them in a SETATTR.
+		const isOurs = !served.has('WRITEBACK_CACHE');
+		if (!isOurs && !isKilling) return;
+		const before = nodes.read(number).mode;
+		const inode = served.transact(request, handle => {
+			const found = nodes.read(number);
+			setAttributes(handle, found, {
+				...(isOurs ? {modificationTime: handle.now} : {}),
+				...(isKilling ? {killsPrivileges: true} : {}),
+			});
+			return found;
+		});
+		if (inode.mode !== before) served.invalidateAttributes(nodeOfInode(number));
+	};
+
+	/** Returns how many bytes were copied, which may be less than were asked for. */
+	const copy = (request: Request): number => {
+		const {at} = copyFileRangeIn;
+		if (request.u32(at.flags) !== 0) return -errno.EINVAL;
+		const to = inodeOfNode(request.u64(at.nodeid_out));
+		const position = request.u64(at.off_out);
+		assertMayWrite(nodes.read(to), position);
+		const copied = copyRange(
+			mapper,
+			{number: inodeOfNode(request.nodeId), position: request.u64(at.off_in)},
+			{number: to, position},
+			request.u64(at.len),
+			{mayUseReserved: served.mayUseReserved(request.uid)},
+		);
+		noteChange(request, to, false);
+		served.settle(nodes.read(to));
+		return copied;
+	};
+
+	return {
+		write(request, reply) {
+			const {at} = writeIn;
+			const number = inodeOfNode(request.nodeId);
+			const position = request.u64(at.offset);
+			const bytes = request.data();
+			if (bytes.length !== request.u32(at.size)) return -errno.EINVAL;
+			const flags = request.u32(at.write_flags);
+			const isCached = (flags & writeFlags.cache) !== 0;
+			const inode = nodes.read(number);
+			assertAllowed(inode, position, bytes.length, isCached);
+			// Of what comes from the page cache nobody knows who wrote it: it counts as the owner's.
+			const uid = isCached ? inode.uid : request.uid;
+			const options = {mayUseReserved: served.mayUseReserved(uid)};
+			let done = writeFile(mapper, number, position, bytes, options);
+			// The page cache takes a short write for a whole one: it is told why the rest failed.
+			while (isCached && done < bytes.length) {
+				done += writeFile(mapper, number, position + done, bytes.subarray(done), options);
+			}
+			noteChange(request, number, (flags & writeFlags.killSuidGid) !== 0);
+			served.settle(inode);
+			reply.view.setUint32(payloadAt + writeOut.at.size, done, true);
+			return writeOut.sizeBytes;
+		},
+
+		fallocate(request) {
+			const {at} = fallocateIn;
+			const number = inodeOfNode(request.nodeId);
+			const position = request.u64(at.offset);
+			const mode = request.u32(at.mode);
+			const inode = nodes.read(number);
+			// As the kernel: space behind the end is no change of what may only be appended to.
+			const isReserving = (mode & ~allocateModes.keepSize) === 0;
+			assertMayWrite(inode, isReserving ? Number.POSITIVE_INFINITY : position);
+			const options = {mayUseReserved: served.mayUseReserved(request.uid)};
+			allocateRange(mapper, number, mode, position, request.u64(at.length), options);
+			noteChange(request, number, false);
+			served.settle(nodes.read(number));
+			return 0;
+		},
+
+		copyFileRange(request, reply) {
+			const copied = copy(request);
+			if (copied < 0) return copied;
+			reply.view.setUint32(payloadAt + writeOut.at.size, copied, true);
+			return writeOut.sizeBytes;
+		},
+
+		copyFileRange64(request, reply) {
+			const copied = copy(request);
+			if (copied < 0) return copied;
+			writeU64(reply.view, payloadAt + copyFileRangeOut.at.bytes_copied, copied);
+			return copyFileRangeOut.sizeBytes;
+		},
+
+		fsync() {
+			served.sync();
+			return 0;
+		},
+
+		fsyncdir() {
+			served.sync();
+			return 0;
+		},
+
+		syncfs() {
+			served.sync();
+			return 0;
+		},
+	};
+}

@@ -1,0 +1,70 @@
+/**
+ * What the kernel knows of: how often it was told of each inode, and which of those have lost their
+ * last name. Such a file lives on until the kernel forgets it: nobody can have it open then.
+ */
+import {type Inode, reapInode, type Volume} from '../../ext4/index.ts';
+import {LookupCounts} from './lookup-counts.ts';
+
+export class Nodes {
+	readonly #volume: Volume;
+	readonly #isCounting: boolean;
+	readonly #counts = new LookupCounts();
+	readonly #linkless = new Set<number>();
+
+	/** `isCounting`: the volume is open for writing. One that is not loses no inode. */
+	constructor(volume: Volume, isCounting: boolean) {
+		this.#volume = volume;
+		this.#isCounting = isCounting;
+	}
+
+	/** Inodes that the kernel knows, for `status`. */
+	get knownCount(): number {
+		return this.#counts.size;
+	}
+
+	/** Of those, the ones without a name. */
+	get linklessCount(): number {
+		return this.#linkless.size;
+	}
+
+	/**
+	 * The inode of that number as it is now, were it without a name. Throws `CorruptError` for one
+	 * that is not in use.
+	 */
+	read(number: number): Inode {
+		return this.#linkless.has(number)
+			? this.#volume.readReservedInode(number)
+			: this.#volume.readInode(number);
+	}
+
+	/** The kernel hears of `inode`, in a reply that is sent next. */
+	remember(inode: number): void {
+		if (this.#isCounting) this.#counts.increment(inode);
+	}
+
+	/** The kernel forgets `count` of the times. Throws what `reapInode` throws. */
+	forget(inode: number, count: number): void {
+		if (!this.#counts.decrease(inode, count)) return;
+		if (this.#linkless.delete(inode)) reapInode(this.#volume, inode);
+	}
+
+	/** A name of `inode` is gone, or was given: called after every operation that may do that. */
+	linksChanged(inode: Inode): void {
+		const {number} = inode;
+		if (inode.linkCount > 0) {
+			this.#linkless.delete(number);
+		} else if (this.#counts.get(number) > 0) {
+			this.#linkless.add(number);
+		} else {
+			reapInode(this.#volume, number);
+		}
+	}
+
+	/** The kernel has gone: nobody has anything open. Throws what `reapInode` throws. */
+	reapAll(): void {
+		for (const number of this.#linkless) {
+			this.#linkless.delete(number);
+			reapInode(this.#volume, number);
+		}
+	}
+}
