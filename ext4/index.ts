@@ -30,6 +30,12 @@ export {
 	UnsupportedError,
 } from './errors.ts';
 export {readInlineData} from './inline-data.ts';
+export {
+	growOutOfInline,
+	inlineCapacity,
+	mayBeInline,
+	writeInlineData,
+} from './inline-data-write.ts';
 export type {Handle} from './journal/handle.ts';
 export {Features} from './layout/features.ts';
 export type {Group} from './layout/group.ts';
@@ -37,6 +43,7 @@ export {
 	type FileType,
 	type Inode,
 	inodeFlags,
+	type MutableInode,
 	reservedInode,
 	type Timestamp,
 } from './layout/inode.ts';
@@ -47,8 +54,36 @@ export {
 	superblockMagic,
 	superblockPosition,
 } from './layout/superblock.ts';
-export {extentTreeDepth, mapAt, type Run} from './mapping/index.ts';
+export {
+	extentTreeDepth,
+	hasExtents,
+	isMetadata,
+	makeUnwritten,
+	mapAt,
+	mapForWriting,
+	type Run,
+	removeBlocks,
+	shiftBlocks,
+	sizeBytesMax,
+	touchedBlocksMax,
+} from './mapping/index.ts';
 export type {MultiMountProtectionOptions} from './mmp.ts';
+export {
+	createFile,
+	type DeviceNumber,
+	link,
+	makeNode,
+	mkdir,
+	type NamePlace,
+	type NewFile,
+	type Renamed,
+	type RenameOptions,
+	rename,
+	rmdir,
+	symlink,
+	tmpfile,
+	unlink,
+} from './namespace/index.ts';
 export {
 	closeVolume,
 	type OpenForWritingOptions,
@@ -57,6 +92,9 @@ export {
 	remountReadWrite,
 	updateMmp,
 } from './open-for-writing.ts';
+export {type CleanedOrphans, cleanOrphans} from './orphans/clean.ts';
+export {addOrphan, isOrphan, removeOrphan} from './orphans/orphans.ts';
+export {reapInode} from './orphans/reap.ts';
 export {type Statistics, statisticsOf} from './statistics.ts';
 export type {Superblock} from './superblock.ts';
 export {readSymlink} from './symlink.ts';

@@ -2,10 +2,22 @@
  * `begin` and `end`: a range of a file becomes a mapping, and is settled. The only way from a
  * file's bytes to the device's.
  */
-import {FileError, type Inode, inodeFlags, mapAt, type Volume} from '../ext4/index.ts';
-import {assertMapping, type Mapping} from './mapping.ts';
+import {
+	CorruptError,
+	FileError,
+	type Handle,
+	type Inode,
+	inodeFlags,
+	isMetadata,
+	type MutableInode,
+	mapAt,
+	mapForWriting,
+	type Volume,
+} from '../ext4/index.ts';
+import {assertMapping, type Mapping, type WritableMapping} from './mapping.ts';
+import {growTo} from './size.ts';
 
-/** What the caller wants to do with the mapping. Writing joins these with the journal. */
+/** What the caller wants to do with the mapping; who wants to write asks `beginWrite`. */
 export type BeginFlags = 'read' | 'report';
 
 export class Mapper {
@@ -33,8 +45,66 @@ export class Mapper {
 		return mapping;
 	}
 
+	/**
+	 * A mapping that starts with the block of byte `position`, has space, and covers `length` bytes
+	 * or the first of them: holes get space. With `written` the caller writes to all of it before
+	 * the handle ends; with `unwritten` space that is new, or was not written to, still reads as
+	 * zeros until `ioend` says that it was.
+	 *
+	 * The file's data lies in blocks. Throws as `mapForWriting`; `CorruptError` where the map leads
+	 * to the file system's own blocks.
+	 */
+	beginWrite(
+		handle: Handle,
+		inode: MutableInode,
+		position: number,
+		length: number,
+		kind: 'written' | 'unwritten',
+	): WritableMapping {
+		const blockSize = this.#blockSize;
+		const first = Math.floor(position / blockSize);
+		const blocks = Math.ceil((position + length) / blockSize) - first;
+		const run = mapForWriting(handle, inode, first, blocks, kind);
+		const mapping: WritableMapping = {
+			kind: run.kind,
+			offset: run.logical * blockSize,
+			length: run.length * blockSize,
+			address: run.physical * blockSize,
+			isNew: run.isNew,
+		};
+		assertMapping(mapping, position, blockSize);
+		this.assertData(inode, mapping);
+		return mapping;
+	}
+
+	/**
+	 * The bytes were written to where `beginWrite` has said: unwritten space becomes written, and
+	 * the file at least as long. In bytes; all blocks that the range touches have been written.
+	 */
+	ioend(handle: Handle, inode: MutableInode, position: number, length: number): void {
+		const end = position + length;
+		for (let at = position; at < end; ) {
+			const mapping = this.beginWrite(handle, inode, at, end - at, 'written');
+			at = mapping.offset + mapping.length;
+		}
+		growTo(handle, inode, end);
+	}
+
 	/** Settles what `begin` gave. Reading leaves nothing to settle. */
 	end(_inode: Inode, _mapping: Mapping): void {}
+
+	/**
+	 * Throws `CorruptError` where what is about to be written to is not a file's to hold: a damaged
+	 * map must not cost the rest of the file system.
+	 */
+	assertData(inode: Inode, mapping: {readonly address: number; readonly length: number}): void {
+		const start = mapping.address / this.#blockSize;
+		if (!isMetadata(this.volume, start, mapping.length / this.#blockSize)) return;
+		throw new CorruptError('EXT4_BLOCK_IN_USE', "a file's blocks are the file system's own", {
+			inode: inode.number,
+			block: start,
+		});
+	}
 
 	#map(inode: Inode, position: number): Mapping {
 		const blockSize = this.#blockSize;

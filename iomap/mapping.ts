@@ -21,6 +21,15 @@ export type Mapping = Span &
 		  }
 	);
 
+/** A mapping with space, for writing. */
+export type WritableMapping = Span & {
+	readonly kind: 'mapped' | 'unwritten';
+	/** In bytes from the start of the device. */
+	readonly address: number;
+	/** What lies there is not the file's: what is not written over is to be made zeros. */
+	readonly isNew: boolean;
+};
+
 /**
  * The rules that a kernel applies to an answer, restated: the mapping is made of whole blocks,
  * covers `position`, and is not empty. Breaking one is a fault of this program.

@@ -1,4 +1,5 @@
 /** Logical to physical for writing, whichever way the inode keeps it. */
+import {allocatorOf} from '../allocator/state.ts';
 import {AssertionError, CorruptError, FileError} from '../errors.ts';
 import type {Handle} from '../journal/handle.ts';
 import {ext4_extent_header, extentMagic} from '../layout/extent.ts';
@@ -41,6 +42,11 @@ export function setUpMapping(volume: Volume, inode: MutableInode): void {
 export function isMapEmpty(inode: Inode): boolean {
 	if (hasExtents(inode)) return ext4_extent_header.at(inode.blockView, 0).eh_entries === 0;
 	return inode.blockBytes.every(byte => byte === 0);
+}
+
+/** Whether any of these blocks is the file system's own (superblocks, bitmaps, inodes, journal). */
+export function isMetadata(volume: Volume, start: number, length: number): boolean {
+	return allocatorOf(volume).zones.overlaps(start, start + length);
 }
 
 /** What was known of blocks when they were metadata is not so any more. */
