@@ -51,6 +51,13 @@ testUnless(why, 'the longest name is taken, and trusted.* on a link', t => {
 	t.is(on.check(), undefined);
 });
 
+testUnless(why, 'a link with a large value is still one whose target lies in the inode', t => {
+	const on = new WrittenImage({make: ['-t', 'ext4', '-O', 'ea_inode']});
+	set(on, 'link', 'trusted.x', new Uint8Array(20_000));
+	t.not(on.inode('link').xattrBlock, 0);
+	t.is(on.check(), undefined);
+});
+
 testUnless(why, 'create and replace, and removing what is not there', t => {
 	const on = new WrittenImage();
 	t.throws(() => set(on, 'file', 'user.x', value, 'replace'), {code: 'ENODATA'});

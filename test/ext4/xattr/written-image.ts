@@ -15,7 +15,7 @@ const rootInode = 2;
 
 /** A link, a file of some bytes, and those asked for by name. */
 function populate(folder: string, files: readonly string[]): void {
-	fs.symlinkSync('file', path.join(folder, 'link'));
+	fs.symlinkSync('./folder/../file', path.join(folder, 'link'));
 	fs.mkdirSync(path.join(folder, 'folder'));
 	for (const file of ['file', ...files]) fs.writeFileSync(path.join(folder, file), 'contents\n');
 }
