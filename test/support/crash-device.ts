@@ -141,6 +141,12 @@ export type CrashOptions = {
 	readonly lossesPerEpoch?: number;
 	/** The same, and each piece that survives may have lost random sectors. */
 	readonly tornPerEpoch?: number;
+	/**
+	 * Bytes whose sectors are never torn from each other, from and up to. The superblock's, from 1,024
+	 * to 2,048, where it has a checksum: it is one number over two sectors, which no order of writing
+	 * can keep right; the kernel relies on disks there, too.
+	 */
+	readonly untorn?: {readonly from: number; readonly to: number};
 };
 
 /** Where in its life the device is: events so far, the last mark, how many there were. */
@@ -303,7 +309,7 @@ function* lossesOf<M>(
 	epoch: readonly Pending<M>[],
 	medium: Medium,
 	random: Random,
-	{lossesPerEpoch = 0, tornPerEpoch = 0}: CrashOptions,
+	{lossesPerEpoch = 0, tornPerEpoch = 0, untorn = {from: 0, to: 0}}: CrashOptions,
 ): Generator<Crash<M>> {
 	if (epoch.length === 0) return;
 	for (let count = 0; count < lossesPerEpoch + tornPerEpoch; count++) {
@@ -314,8 +320,18 @@ function* lossesOf<M>(
 		const pieces: Piece[] = [];
 		for (const {write} of written) {
 			if (!random.chance(chance)) continue;
-			const mask = isTorn ? random.u32() : 0xffff_ffff; // A piece has at most nine sectors.
-			pieces.push({write, holds: sector => ((mask >>> sector) & 1) === 1});
+			if (!isTorn) {
+				pieces.push({write});
+				continue;
+			}
+			const mask = random.u32(); // A piece has at most nine sectors.
+			const first = Math.floor(write.position / sectorBytes);
+			const holds = (sector: number) => {
+				const at = (first + sector) * sectorBytes;
+				const isTogether = at >= untorn.from && at < untorn.to;
+				return ((mask >>> (isTogether ? 31 : sector)) & 1) === 1;
+			};
+			pieces.push({write, holds});
 		}
 		yield new Crash(isTorn ? 'torn' : 'loss', last.moment, medium, pieces);
 	}
