@@ -83,7 +83,7 @@ export class Client {
 
 	allocate(path: string, mode: number, position: number, length: number): void {
 		this.#change(`fallocate ${path} ${mode} ${position} ${length}`, () =>
-			allocateRange(this.#mapper, this.#find(path).number, mode, position, length),
+			allocateRange(this.#mapper, this.#find(path).number, position, length, mode),
 		);
 	}
 

@@ -20,6 +20,9 @@ const harmless = [
 	/FILE SYSTEM WAS MODIFIED/,
 	/^\s*\(by less than a day/,
 	/files \(.*\), \d+\/\d+ blocks$/,
+	// The kernel, too, has it on for as long as a file system is mounted.
+	/^Feature orphan_present is set but orphan file is clean\.$/,
+	/^Clear\? yes$/,
 	/^Fix\? yes$/,
 	/^Update quota info for quota type \d\? yes$/,
 	/^\[QUOTA WARNING\] Usage inconsistent/,

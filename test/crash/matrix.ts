@@ -44,7 +44,7 @@ function record({format, workload, seed}: MatrixOptions) {
 		},
 	});
 	history.note(client.volume);
-	workload(client, new Random(seed));
+	workload(client, new Random(seed), client.volume.features.has('extent'));
 	return {device, history};
 }
 
