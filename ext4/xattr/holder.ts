@@ -165,6 +165,7 @@ export function dropReference(
 	while (!removeBlocks(handle, holder, 0, blockCount));
 	holder.sizeBytes = 0;
 	holder.linkCount = 0;
-	holder.deletionTime = handle.now.seconds % 2 ** 32;
+	// e2fsck takes the inode for one in use unless this is set, whatever the clock says.
+	holder.deletionTime = Math.min(Math.max(handle.now.seconds, 1), 2 ** 32 - 1);
 	freeInodeNumber(handle, holder);
 }
