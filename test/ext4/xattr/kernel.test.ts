@@ -4,7 +4,8 @@ import * as fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {formatWireAcl} from '../../../ext4/xattr/acl.ts';
-import {setXattr} from '../../../ext4/xattr/write.ts';
+import {getXattr} from '../../../ext4/xattr/read.ts';
+import {freeXattrs, removeXattr, setXattr} from '../../../ext4/xattr/write.ts';
 import {missing, testUnless} from '../../support/skip.ts';
 import {e2fsck, WrittenImage} from './written-image.ts';
 
@@ -112,5 +113,47 @@ testUnless(why, 'the kernel reads our access control lists', t => {
 			const all = [...access, ...access.map(line => `default:${line}`)];
 			t.deepEqual(read('folder').trim().split('\n'), all);
 		});
+	});
+});
+
+/** Three files whose block the kernel shares; a value in it lies in an inode that it shares, too. */
+function sharedByKernel(): Uint8Array {
+	const on = new WrittenImage({
+		make: ['-t', 'ext4', '-b', '1024', '-I', '128', '-O', 'ea_inode'],
+		files: ['a', 'b', 'c'],
+	});
+	return on.finish(image => {
+		mounted(image, directory => {
+			for (const file of ['a', 'b', 'c']) {
+				const at = path.join(directory, file);
+				for (const name of ['one', 'two']) {
+					execFileSync('setfattr', ['-n', `user.${name}`, '-v', 'v'.repeat(3000), at]);
+				}
+				execFileSync('setfattr', ['-n', 'user.small', '-v', 'v', at]);
+			}
+		});
+		return fs.readFileSync(image);
+	});
+}
+
+testUnless(why, 'values and blocks that the kernel shares are taken apart', t => {
+	const on = new WrittenImage({bytes: new Uint8Array(sharedByKernel())});
+	const block = on.inode('a').xattrBlock;
+	t.deepEqual([on.inode('b').xattrBlock, on.inode('c').xattrBlock], [block, block]);
+	const value = Buffer.alloc(3000, 'v');
+	on.change('a', (handle, inode) => removeXattr(handle, inode, 'user.one'));
+	on.change('b', (handle, inode) =>
+		setXattr(handle, inode, 'user.two', new Uint8Array(2000), 'any'),
+	);
+	on.reopen();
+	t.deepEqual(Buffer.from(getXattr(on.volume, on.inode('a'), 'user.two') ?? []), value);
+	t.deepEqual(Buffer.from(getXattr(on.volume, on.inode('b'), 'user.one') ?? []), value);
+	on.finish(image => {
+		t.is(e2fsck(image), undefined);
+		const after = new WrittenImage({bytes: new Uint8Array(fs.readFileSync(image))});
+		for (const file of ['a', 'b', 'c']) {
+			after.change(file, (handle, inode) => freeXattrs(handle, inode));
+		}
+		t.is(after.check(), undefined);
 	});
 });

@@ -24,6 +24,8 @@ export type ImageOptions = {
 	/** For mke2fs. */
 	readonly make?: readonly string[];
 	readonly size?: string;
+	/** The image itself, in place of one that is made. */
+	readonly bytes?: Uint8Array;
 	/** Files in the root beside `file`, `folder` and `link`. */
 	readonly files?: readonly string[];
 };
@@ -53,9 +55,9 @@ export class WrittenImage {
 	#seconds = 1_700_000_000;
 
 	constructor(options: ImageOptions = {}) {
-		const key = JSON.stringify(options);
-		const bytes = made.get(key) ?? makeImage(options);
-		made.set(key, bytes);
+		const key = JSON.stringify({...options, bytes: undefined});
+		const bytes = options.bytes ?? made.get(key) ?? makeImage(options);
+		if (options.bytes === undefined) made.set(key, bytes);
 		this.device = new MemoryDevice(new Uint8Array(bytes));
 		this.volume = this.#open();
 	}
