@@ -70,6 +70,23 @@ export function isRangeSet(bits: Uint8Array, from: number, to: number): boolean 
 	return isAllSet;
 }
 
+const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+
+/** Copies bits to words, from word 0 on, as many as `words` has; those of `also` are set as well. */
+export function loadWords(bits: Uint8Array, words: Uint32Array, also?: Uint32Array): void {
+	const {buffer, byteOffset, byteLength} = bits;
+	if (isLittleEndian && byteOffset % 4 === 0) {
+		words.set(new Uint32Array(buffer, byteOffset, words.length));
+	} else {
+		const view = new DataView(buffer, byteOffset, byteLength);
+		for (let word = 0; word < words.length; word++) words[word] = view.getUint32(word * 4, true);
+	}
+	if (also === undefined) return;
+	for (let word = 0; word < words.length; word++) {
+		words[word] = (words[word] ?? 0) | (also[word] ?? 0);
+	}
+}
+
 /** Set bits of a 32-bit word. */
 function population(word: number): number {
 	let sum = word - ((word >>> 1) & 0x5555_5555);

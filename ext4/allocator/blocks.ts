@@ -5,14 +5,14 @@
 import {assert, CorruptError, FileError} from '../errors.ts';
 import {firstBlockOfGroup} from '../groups.ts';
 import {type Handle, RetryAfterCommit} from '../journal/handle.ts';
-import type {Inode, MutableInode} from '../layout/inode.ts';
+import {type Inode, inodeFlags, type MutableInode} from '../layout/inode.ts';
 import {ext4_super_block} from '../layout/superblock.ts';
 import {chargeSpace, spaceLeft} from '../quota/space.ts';
 import type {Volume} from '../volume.ts';
-import {clearRange, isRangeSet, setRange} from './bitmap.ts';
+import {clearRange, isRangeSet, loadWords, setRange} from './bitmap.ts';
 import {clusterCountOf, editBlockBits, groupOfBlock, readBlockBits} from './bitmaps.ts';
 import {type BitField, clearLengthAt, occupy} from './find-run.ts';
-import {type AllocatorState, allocatorOf} from './state.ts';
+import {type AllocatorState, allocatorOf, knownAllocatorOf} from './state.ts';
 
 export type BlockRequest = {
 	/** The physical block where the run should begin; any number. */
@@ -112,19 +112,13 @@ function busyField(
 		words = new Uint32Array(Math.ceil(geometry.clustersPerGroup / 32));
 		scratches.set(state, words);
 	}
-	const bits = readBlockBits(volume, group);
-	const view = new DataView(bits.buffer, bits.byteOffset, bits.byteLength);
-	const pending = state.pendingClusters.of(group);
+	loadWords(readBlockBits(volume, group), words, state.pendingClusters.of(group));
 	const last = geometry.blockCount - firstBlockOfGroup(superblock, group);
 	// A cluster that the volume ends in the middle of is counted, but can't be given to anybody.
 	const bitCount = Math.min(
 		clusterCountOf(volume, group),
 		Math.floor(last / 2 ** geometry.clusterBits),
 	);
-	const wordCount = Math.ceil(bitCount / 32);
-	for (let word = 0; word < wordCount; word++) {
-		words[word] = view.getUint32(word * 4, true) | (pending?.[word] ?? 0);
-	}
 	for (const [owner, window] of state.windowsOf(group)) {
 		if (owner !== inodeNumber) occupy(words, window.start, Math.min(window.end, bitCount));
 	}
@@ -141,6 +135,8 @@ type Found = {
 
 type Wanted = {
 	readonly inodeNumber: number;
+	/** Groups that the inode's map can reach. */
+	readonly groupCount: number;
 	readonly goalGroup: number;
 	readonly goalBit: number;
 	readonly least: number;
@@ -167,16 +163,20 @@ function findLength(
 	length: number,
 ): Found | undefined {
 	if (!state.mayHave(length)) return undefined;
-	const {groupCount} = volume.geometry;
+	const {groupCount} = wanted;
 	for (let step = 0; step < groupCount; step++) {
 		const group = (wanted.goalGroup + step) % groupCount;
 		if (!state.groupMayHave(group, length)) continue;
-		if (volume.group(group).freeClusterCount < length) continue;
+		const {freeClusterCount} = volume.group(group);
+		if (freeClusterCount < length) {
+			state.noteLongest(group, freeClusterCount);
+			continue;
+		}
 		const field = busyField(volume, state, group, wanted.inodeNumber);
 		const run = state.search(group, field, step === 0 ? wanted.goalBit : 0, length);
 		if (run !== undefined) return {group, ...run};
 	}
-	state.noteMissing(length);
+	if (groupCount === volume.geometry.groupCount) state.noteMissing(length);
 	return undefined;
 }
 
@@ -211,6 +211,14 @@ function find(volume: Volume, state: AllocatorState, wanted: Wanted): Found {
 	}
 	if (state.pendingClusters.count > 0) throw new RetryAfterCommit('all free space is just freed');
 	throw noSpace();
+}
+
+/** Block maps count blocks in 32 bits; so what they name must lie in the groups below that. */
+function reachableGroups(volume: Volume, inode: Inode): number {
+	const {groupCount, firstDataBlock, blocksPerGroup} = volume.geometry;
+	if ((inode.flags & inodeFlags.extents) !== 0) return groupCount;
+	const reached = Math.floor((2 ** 32 - firstDataBlock) / blocksPerGroup);
+	return Math.max(1, Math.min(groupCount, reached));
 }
 
 /** The group and the cluster of it that hold the goal; a goal outside the volume is none. */
@@ -250,12 +258,14 @@ export function allocateBlocks(
 	if (available < least) throw noSpace();
 	const want = Math.min(available, Math.floor(spaceLeft(handle, inode) / clusterSize));
 	if (want < least) throw new FileError('EDQUOT', 'the quota is used up');
+	const groupCount = reachableGroups(volume, inode);
 	const {group, bit} = placeOf(volume, inode, request.goal);
 	// What is kept ahead of a file is for its contents: its map lies elsewhere and leaves it whole.
 	const growsFile = inode.type !== 'file' || request.logical !== undefined;
 	const found = find(volume, state, {
 		inodeNumber: growsFile ? inode.number : nobody,
-		goalGroup: group,
+		groupCount,
+		goalGroup: group % groupCount,
 		goalBit: bit,
 		least,
 		want,
@@ -295,7 +305,7 @@ function mark(
 
 /** The inode grows no more for now: what is kept free behind it may be taken by others. */
 export function releaseReservation(volume: Volume, inodeNumber: number): void {
-	allocatorOf(volume).dropWindow(inodeNumber);
+	knownAllocatorOf(volume)?.dropWindow(inodeNumber);
 }
 
 /**

@@ -83,6 +83,7 @@ function emptiest(volume: Volume, layout: Layout, near: number): number | undefi
 		if (sum.freeClusters < clusterShare || sum.directories >= fewest) continue;
 		best = index;
 		fewest = sum.directories;
+		if (fewest === 0) break;
 	}
 	return best;
 }

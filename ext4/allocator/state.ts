@@ -97,6 +97,11 @@ export class AllocatorState {
 		this.#missing = Math.min(this.#missing, length);
 	}
 
+	/** No free run of the group is longer than `length`. */
+	noteLongest(group: number, length: number): void {
+		this.#longest.set(group, length);
+	}
+
 	groupMayHave(group: number, length: number): boolean {
 		return (this.#longest.get(group) ?? Number.POSITIVE_INFINITY) >= length;
 	}
@@ -116,7 +121,7 @@ export class AllocatorState {
 		if (behind.found !== undefined) return behind.found;
 		const before = findRun(field, 0, from, length);
 		if (before.found !== undefined) return before.found;
-		this.#longest.set(group, Math.max(behind.longest, before.longest));
+		this.noteLongest(group, Math.max(behind.longest, before.longest));
 		return undefined;
 	}
 
@@ -167,6 +172,11 @@ export class AllocatorState {
 	dropWindows(): void {
 		for (const inode of [...this.#windows.keys()]) this.dropWindow(inode);
 	}
+}
+
+/** The allocator's state, where anything has been allocated or freed yet. */
+export function knownAllocatorOf(volume: Volume): AllocatorState | undefined {
+	return states.get(volume);
 }
 
 const states = new WeakMap<Volume, AllocatorState>();

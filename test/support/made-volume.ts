@@ -18,10 +18,11 @@ function inFolder<T>(action: (folder: string) => T): T {
 	}
 }
 
-/** The bytes of a new file system; `size` as mke2fs takes it. */
-export function mke2fs(options: readonly string[], size: string): Uint8Array {
+/** The bytes of a new file system; `size` as mke2fs takes it. What was there `before` stays. */
+export function mke2fs(options: readonly string[], size: string, before?: Uint8Array): Uint8Array {
 	return inFolder(folder => {
 		const path = join(folder, 'image');
+		if (before !== undefined) writeFileSync(path, before);
 		execFileSync('mke2fs', ['-q', '-F', ...options, path, size], {env, stdio: 'pipe'});
 		return new Uint8Array(readFileSync(path));
 	});

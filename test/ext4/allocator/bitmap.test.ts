@@ -5,6 +5,7 @@ import {
 	countClear,
 	isRangeSet,
 	isSet,
+	loadWords,
 	setRange,
 } from '../../../ext4/allocator/bitmap.ts';
 
@@ -57,6 +58,27 @@ test('clear bits are counted up to any bit', t => {
 				bitsOf(bytes)
 					.slice(0, end)
 					.filter(bit => !bit).length,
+			);
+		}),
+	);
+});
+
+test('words hold the bits wherever they lie, and those of a second bitmap', t => {
+	fc.assert(
+		fc.property(bitmaps, bitmaps, fc.integer({min: 0, max: 3}), (bytes, others, offset) => {
+			const at = new Uint8Array(byteCount + offset);
+			at.set(bytes, offset);
+			const also = new Uint32Array(byteCount / 4);
+			loadWords(others, also);
+			const words = new Uint32Array(byteCount / 4);
+			loadWords(at.subarray(offset), words, also);
+			const bits = Array.from({length: bitCount}, (_, index) => {
+				return ((words[index >>> 5] ?? 0) >>> (index & 31)) % 2 === 1;
+			});
+			const other = bitsOf(others);
+			t.deepEqual(
+				bits,
+				bitsOf(bytes).map((bit, index) => bit || other[index] === true),
 			);
 		}),
 	);

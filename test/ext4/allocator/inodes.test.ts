@@ -118,6 +118,20 @@ for (const layout of layouts) {
 	});
 }
 
+testUnless(why, 'inode tables and bitmaps that were never written may hold anything', t => {
+	const lazy = ['-E', 'lazy_itable_init=1,nodiscard', '-N', '4096'];
+	const garbage = new Uint8Array(12 * 2 ** 20).fill(0xa5);
+	const image = mke2fs([...ext4, ...lazy], '12M', garbage);
+	fc.assert(
+		fc.property(steps, list => {
+			const made = openMade(image.slice());
+			runSteps(made.volume, list);
+			t.is(made.findProblems(), undefined);
+		}),
+		{numRuns: 4, endOnFailure: true},
+	);
+});
+
 testUnless(why, 'directories at the top are spread, and what is in them stays with them', t => {
 	const {volume} = openMade(mke2fs([...ext4, '-O', '^flex_bg', '-N', '4096'], '32M'));
 	const {groupCount} = volume.geometry;
