@@ -192,7 +192,10 @@ function unmount(volume: Volume, session: Session): void {
 	transactions.close();
 	// What lies on the medium is whole only with its journal: so it stays as it is, for a recovery.
 	if (transactions.isAborted) throw transactions.failure;
-	if (session.log instanceof JournalLog) session.log.empty();
+	if (session.log instanceof JournalLog) {
+		session.log.checkpointed(); // `close` has brought all home.
+		session.log.empty();
+	}
 	superblock.features = superblock.features.without('needs_recovery');
 	// Some may be left where the volume is read on: files without a name that are open yet.
 	if (!hasOrphans(volume)) superblock.features = superblock.features.without('orphan_present');

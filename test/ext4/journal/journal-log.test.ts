@@ -276,6 +276,40 @@ function journalFeatures(bytes: Uint8Array) {
 	return replayJournal(journalFileOf(volume)).journal.features;
 }
 
+testUnless(why, 'transactions of a quarter of the log wait for room in it', t => {
+	const base = makeStampedImage(['-t', 'ext4', '-b', '1024', '-J', 'size=1']);
+	const device = new CrashDevice<number>(base);
+	const volume = openForWriting(device, testOptions());
+	const first = 7000; // Free, and nobody else's.
+	const {transactionBlocksMax: max} = JournalLog.openEmpty(
+		Volume.openAsItLies(new MemoryDevice(base, true), {}),
+	);
+	t.is(max, 255);
+	for (let round = 1; round <= 12; round++) {
+		for (let from = 0; from < 250; from += 50) {
+			volume.transact(
+				handle => {
+					for (let at = from; at < from + 50; at++) {
+						const block = volume.cache.read(first + at);
+						handle.touch(block);
+						block.bytes.fill(round);
+					}
+				},
+				{credits: 50},
+			);
+		}
+		volume.transactions?.sync();
+		device.mark(round);
+	}
+	t.true((volume.transactions?.counts.checkpoints ?? 0) >= 4);
+	for (const crash of crashesOf(device, {seed: 4, prefixes: false, lossesPerEpoch: 3})) {
+		const {cache} = Volume.open(new MemoryDevice(crash.image(), true));
+		const rounds = Array.from({length: 250}, (_, at) => cache.read(first + at).bytes[9]);
+		const [round = 0] = rounds;
+		t.true(round >= (crash.mark ?? 0) && rounds.every(other => other === round), String(crash));
+	}
+});
+
 testUnless(why, 'a journal gets the features that the kernel would give it', t => {
 	const open = (...make: string[]) => {
 		const device = new MemoryDevice(makeStampedImage(['-b', '1024', ...make], '16M'));
