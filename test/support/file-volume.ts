@@ -2,8 +2,9 @@
 import * as fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type {Volume} from '../../ext4/volume.ts';
-import {mke2fs, openMade} from './made-volume.ts';
+import {readBlockBits} from '../../ext4/allocator/bitmaps.ts';
+import {firstBlockOfGroup} from '../../ext4/groups.ts';
+import {type MadeVolume, mke2fs, openMade} from './made-volume.ts';
 
 /** The first inode that mke2fs -d gives to a file: 11 is lost+found's. */
 export const firstFile = 12;
@@ -73,7 +74,18 @@ export function openWithFiles(features: FeatureSet, size = '8M', files = 2) {
 	return openMade(image.slice());
 }
 
-/** Blocks that the file system counts as free. */
-export function freeBlocksOf(volume: Volume): number {
-	return volume.superblock.freeBlockCount;
+/** Fills what is free with other people's bytes, so that they show where they must not. */
+export function soilFreeSpace({volume, device}: MadeVolume): void {
+	const {geometry, superblock} = volume;
+	const {clusterSize, blockSize, groupCount, clustersPerGroup} = geometry;
+	for (let group = 0; group < groupCount; group++) {
+		const bits = readBlockBits(volume, group);
+		const first = firstBlockOfGroup(superblock, group) * blockSize;
+		for (let cluster = 0; cluster < clustersPerGroup; cluster++) {
+			const at = first + cluster * clusterSize;
+			if (at + clusterSize > device.bytes.length) break;
+			if (((bits[cluster >> 3] ?? 0) & (1 << (cluster & 7))) !== 0) continue;
+			device.bytes.fill(0xee, at, at + clusterSize);
+		}
+	}
 }
