@@ -26,7 +26,7 @@ __attribute__((noreturn)) static void become_server(const struct options *option
                                                     const struct server_fds *fds, pid_t parent) {
 	char *argv[SERVER_ARGC_MAX + 1];
 	char *environment[ENVIRONMENT_MAX + 1];
-	int order[] = {fds->null, fds->status, fds->words, fds->fuse, fds->image};
+	int order[] = {fds->input, fds->status, fds->words, fds->fuse, fds->image};
 	/* Away from the terminal: neither ^C nor ^Z is for the server. */
 	setsid();
 	/* A supervisor that died before this line is seen by the second test alone. */

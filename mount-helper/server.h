@@ -6,7 +6,7 @@
 
 /* Descriptors as the server's contract numbers them. */
 struct server_fds {
-	int null;   /* 0 */
+	int input;  /* 0: /dev/null; of a server that writes, a pipe whose end tells it to end. */
 	int status; /* 1: takes one byte, R. */
 	int words;  /* 2: what it has to say. */
 	int fuse;   /* 3 */

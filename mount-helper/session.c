@@ -145,11 +145,26 @@ static bool open_words(struct session *session, int *theirs) {
 	return fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
 }
 
+/* Where fusectl is not mounted no connection can be cut; a server that writes must hear of it. */
+static bool open_input(struct session *session, int *theirs) {
+	int ends[2];
+	if (session->options->read_only) {
+		*theirs = fd_raise(open("/dev/null", O_RDONLY | O_CLOEXEC));
+		return *theirs >= 0;
+	}
+	if (!pipe_raised(ends)) {
+		return false;
+	}
+	*theirs = ends[0];
+	session->stop = ends[1];
+	return true;
+}
+
 static bool start_server(struct session *session) {
 	int status[2];
 	struct server_fds fds = {.words = -1, .fuse = session->fuse, .image = session->image};
-	fds.null = fd_raise(open("/dev/null", O_RDONLY | O_CLOEXEC));
-	if (fds.null < 0 || !pipe_raised(status) || !open_words(session, &fds.words)) {
+	if (!open_input(session, &fds.input) || !pipe_raised(status) ||
+	    !open_words(session, &fds.words)) {
 		report_failure(FAIL_INTERNAL, errno, "cannot prepare the server's descriptors");
 		return false;
 	}
@@ -157,7 +172,7 @@ static bool start_server(struct session *session) {
 	fds.status = status[1];
 	pid_t pid = server_start(session->options, &fds);
 	int error = errno;
-	close(fds.null);
+	close(fds.input);
 	close(fds.status);
 	close(fds.words);
 	/* From now on only the server holds these: with its end the connection ends. */
@@ -222,6 +237,7 @@ int session_run(const struct options *options) {
 		.signals = -1,
 		.status = -1,
 		.words = -1,
+		.stop = -1,
 		.lifeline = {-1, -1},
 		.exit_status = 1,
 	};

@@ -35,6 +35,7 @@ struct session {
 	int front;           /* Daemon: the process that waits in our caller's terminal. */
 	int signals;         /* signalfd. */
 	int status, words;   /* Pipes from the server. */
+	int stop;            /* A pipe to a server that writes: its end tells it to end. */
 	int lifeline[2];
 	long long abort_at, kill_at; /* 0: never. */
 	int exit_status;

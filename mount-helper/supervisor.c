@@ -60,10 +60,15 @@ static void cut_off(struct session *session) {
 	if (session->mount.is_gone && session->kill_at == 0) {
 		return;
 	}
+	if (mounted_abort(&session->mount)) {
+		return;
+	}
 	/* Without the fusectl file system there is no cutting off. A server that only reads has
-	 * nothing to lose; one that writes gets its full time. */
-	if (!mounted_abort(&session->mount) && session->options->read_only) {
+	 * nothing to lose; one that writes is told to end, and gets its full time for that. */
+	if (session->options->read_only) {
 		stop_server(session);
+	} else {
+		fd_close(&session->stop);
 	}
 }
 

@@ -32,6 +32,8 @@ import {encodeStatus} from './status.ts';
 import {collectStatus} from './status-source.ts';
 import {Upkeep} from './upkeep.ts';
 
+/** Of a server that writes: a pipe whose end tells it to end. */
+const stopDescriptor = 0;
 const readyDescriptor = 1;
 const fuseDescriptor = 3;
 const imageDescriptor = 4;
@@ -94,7 +96,7 @@ function makeClock(upkeep: Upkeep, syscalls: Syscalls): Clock {
 	syscalls.makeNonBlocking(fuseDescriptor);
 	return {
 		tick: () => upkeep.tick(),
-		wait: timeout => syscalls.waitReadable(fuseDescriptor, timeout),
+		wait: timeout => !syscalls.waitReadable(fuseDescriptor, stopDescriptor, timeout),
 	};
 }
 

@@ -223,25 +223,35 @@ export function ioctl(descriptor: number, request: number, argument: Uint8Array)
 	return call('ioctl', descriptor, request, argument);
 }
 
-const pollEntry = new Uint8Array(8); // struct pollfd: the descriptor, events, what happened.
-const pollView = new DataView(pollEntry.buffer);
+const pollEntryBytes = 8; // struct pollfd: the descriptor, events, what happened.
+const pollEntries = new Uint8Array(2 * pollEntryBytes);
+const pollView = new DataView(pollEntries.buffer);
 const pollReadable = 0x1; // POLLIN
 const pollTimeoutMax = 2 ** 31 - 1;
 
 /**
- * Waits until `descriptor` can be read, or has failed, or a signal came; at most
- * `timeoutMilliseconds`, undefined for any time.
+ * Waits until `descriptor` or `other` can be read or has failed, or a signal came; at most
+ * `timeoutMilliseconds`, undefined for any time. Returns whether something happened to `other`.
  */
-export function waitReadable(descriptor: number, timeoutMilliseconds: number | undefined): void {
+export function waitReadable(
+	descriptor: number,
+	other: number,
+	timeoutMilliseconds: number | undefined,
+): boolean {
 	pollView.setInt32(0, descriptor, true);
 	pollView.setInt16(4, pollReadable, true);
+	pollView.setInt32(pollEntryBytes, other, true);
+	pollView.setInt16(pollEntryBytes + 4, pollReadable, true);
 	const timeout =
 		timeoutMilliseconds === undefined
 			? -1
 			: Math.min(Math.max(0, Math.ceil(timeoutMilliseconds)), pollTimeoutMax);
-	if (c.poll(pollEntry, 1, timeout) >= 0) return;
-	const error = koffi.errno();
-	if (error !== interrupted) throw new SystemError(error, 'poll');
+	if (c.poll(pollEntries, 2, timeout) < 0) {
+		const error = koffi.errno();
+		if (error !== interrupted) throw new SystemError(error, 'poll');
+		return false;
+	}
+	return pollView.getInt16(pollEntryBytes + 6, true) !== 0;
 }
 const interrupted = 4; // EINTR
 

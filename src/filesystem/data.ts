@@ -108,7 +108,7 @@ export function dataHandlers(served: Served): Handlers {
 			const isReserving = (mode & ~allocateModes.keepSize) === 0;
 			assertMayWrite(inode, isReserving ? Number.POSITIVE_INFINITY : position);
 			const options = {mayUseReserved: served.mayUseReserved(request.uid)};
-			allocateRange(mapper, number, mode, position, request.u64(at.length), options);
+			allocateRange(mapper, number, position, request.u64(at.length), mode, options);
 			noteChange(request, number, false);
 			served.settle(nodes.read(number));
 			return 0;

@@ -3,8 +3,11 @@ import * as fs from 'node:fs';
 
 /** What falls due by itself while requests are waited for. */
 export type Clock = {
-	/** Waits until the descriptor can be read, at most so long; undefined: for any time. */
-	wait(timeoutMilliseconds: number | undefined): void;
+	/**
+	 * Waits until the descriptor can be read, at most so long; undefined: for any time. Returns false
+	 * where no more requests are to be taken.
+	 */
+	wait(timeoutMilliseconds: number | undefined): boolean;
 	/** Does what is due. Returns how many milliseconds there are until the next; undefined: none. */
 	tick(): number | undefined;
 };
@@ -43,7 +46,7 @@ export class DeviceTransport implements Transport {
 
 	receive(into: Uint8Array): number {
 		for (;;) {
-			this.#clock?.wait(this.#clock.tick());
+			if (this.#clock?.wait(this.#clock.tick()) === false) return 0;
 			try {
 				return fs.readSync(this.#descriptor, into, 0, into.length, null);
 			} catch (error) {

@@ -71,14 +71,20 @@ chmod 4755 tree/a/f2
 bothWrite('a tree is made, copied and read back; the kernel reads the same', (t, place) => {
 	place.mount();
 	place.sh(`${makeTree}\ncp -a tree copy\ndiff -r --no-dereference tree copy`);
-	const listed = isRoot ? listTree(place.mountpoint) : '';
+	const listed = listTree(script => place.sh(script));
 	place.umount();
 	t.is(place.check(), '');
 	place.mount();
 	place.sh('diff -r --no-dereference tree copy');
-	t.is(fs.statSync(place.at('tree/a/f1')).mtime.getUTCFullYear(), 2100);
+	t.regex(place.sh('stat -c %y tree/a/f1'), /2100-02-03 .*\.789012345/);
 	place.umount();
-	if (isRoot) place.withKernel(directory => t.is(listTree(directory), listed));
+	if (!isRoot) return;
+	const inKernel = (script: string) => (cwd: string) =>
+		execFileSync('sh', ['-c', script], {cwd, encoding: 'utf8', maxBuffer: 2 ** 28});
+	t.is(
+		listTree(script => place.withKernel(inKernel(script))),
+		listed,
+	);
 });
 
 bothWrite('what is removed leaves nothing behind', (t, place) => {
@@ -95,7 +101,7 @@ bothWrite('what is removed leaves nothing behind', (t, place) => {
 	place.umount();
 });
 
-bothWrite('a file without a name lives until it is closed', async (t, place) => {
+writes('a file without a name lives until it is closed', async (t, place) => {
 	place.mount();
 	const file = place.at('file');
 	place.sh(': > file; chmod 666 file');
@@ -119,7 +125,10 @@ writes('O_TMPFILE makes a file that can be given a name', (t, place) => {
 		'import os',
 		'fd = os.open(".", os.O_TMPFILE | os.O_RDWR, 0o640)',
 		'os.write(fd, b"from nowhere")',
-		'os.link(f"/proc/self/fd/{fd}", "named", follow_symlinks=True)',
+		'import ctypes',
+		'libc = ctypes.CDLL(None, use_errno=True)',
+		'path = f"/proc/self/fd/{fd}".encode()',
+		'assert libc.linkat(-100, path, -100, b"named", 0x400) == 0, ctypes.get_errno()',
 		'os.close(fd)',
 		'fd = os.open(".", os.O_TMPFILE | os.O_RDWR, 0o640)',
 		'os.write(fd, b"to nowhere")',
@@ -131,7 +140,7 @@ writes('O_TMPFILE makes a file that can be given a name', (t, place) => {
 	t.is(place.check(), '');
 });
 
-bothWrite('renames replace, exchange, and refuse to replace', (t, place) => {
+writes('renames replace, exchange, and refuse to replace', (t, place) => {
 	place.mount();
 	place.sh(`
 		mkdir d1 d2; echo 1 > d1/f; echo 2 > d2/f; mkdir d1/sub
@@ -179,7 +188,7 @@ writes(
 	missing('setfacl') ?? missing('setfattr'),
 );
 
-bothWrite('fallocate, holes and copies', (t, place) => {
+writes('fallocate, holes and copies', (t, place) => {
 	place.mount();
 	place.sh(`
 		head -c 1000000 /dev/urandom > a
@@ -193,7 +202,7 @@ bothWrite('fallocate, holes and copies', (t, place) => {
 	t.is(place.check(), '');
 });
 
-bothWrite('mapped memory is written', (t, place) => {
+writes('mapped memory is written', (t, place) => {
 	place.mount();
 	const script = [
 		'import mmap, os',
@@ -214,7 +223,7 @@ bothWrite('mapped memory is written', (t, place) => {
 	place.umount();
 });
 
-bothWrite('what is written shows to whoever reads beside', (t, place) => {
+writes('what is written shows to whoever reads beside', (t, place) => {
 	place.mount();
 	place.sh('umask 0; : > log');
 	const writer = fs.openSync(place.at('log'), 'a');
@@ -263,7 +272,7 @@ writes(
 	{sizeBytes: 8 << 20},
 );
 
-bothWrite('what fsync promised survives the server’s sudden death', async (t, place) => {
+writes('what fsync promised survives the server’s sudden death', async (t, place) => {
 	place.mount();
 	place.sh('umask 0; mkdir d; chmod 777 d');
 	const descriptor = fs.openSync(place.at('d', 'promised'), 'w');
@@ -280,7 +289,7 @@ bothWrite('what fsync promised survives the server’s sudden death', async (t, 
 	place.umount();
 });
 
-bothWrite('a change is on the medium after the time that commit= says', async (t, place) => {
+writes('a change is on the medium after the time that commit= says', async (t, place) => {
 	place.mount('rw,commit=1');
 	place.sh('echo old > file; sync file; mkdir directory');
 	await sleep(1600);
@@ -353,7 +362,7 @@ bothWrite(
 	},
 );
 
-bothWrite('a lazy unmount ends when the last file is closed', async (t, place) => {
+writes('a lazy unmount ends when the last file is closed', async (t, place) => {
 	place.mount();
 	place.sh('umask 0; : > held');
 	const {supervisor} = place.processes();
@@ -386,7 +395,7 @@ writes('umount(8) waits for the last commit, by way of its helper', (t, place) =
 	}
 });
 
-bothWrite('remount,ro and back do what they say', async (t, place) => {
+writes('remount,ro and back do what they say', async (t, place) => {
 	place.mount();
 	place.sh('umask 0; echo 1 > file; mkdir d; chmod 777 . d');
 	const descriptor = fs.openSync(place.at('file'), 'r+');
@@ -476,7 +485,7 @@ writes(
 	isRoot ? null : 'not root',
 );
 
-bothWrite(
+writes(
 	'under a mapping new files take their directory’s owner, or whom create= names',
 	(t, place) => {
 		place.mount('rw,map=me');
@@ -544,7 +553,7 @@ writes('a mount that writes nothing of files costs few requests', async (t, plac
 	const cost = Object.entries(after)
 		.map(([name, count]) => [name, (count - (before[name] ?? 0)) / 100] as const)
 		.filter(([name, count]) => count >= 0.5 && !name.includes('FORGET') && name !== 'IOCTL');
-	t.deepEqual(Object.fromEntries(cost), {CREATE: 1, GETXATTR: 1, LOOKUP: 1, SETATTR: 1, WRITE: 1});
+	t.deepEqual(Object.fromEntries(cost), {CREATE: 1, GETXATTR: 1, LOOKUP: 1, WRITE: 1});
 	place.umount();
 	t.is(place.check(), '');
 });

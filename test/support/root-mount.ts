@@ -42,7 +42,8 @@ export class RootMount implements AsyncDisposable {
 			...(config.allowOther ? ['allow_other', 'default_permissions'] : []),
 		].join(',');
 		this.#server = spawn('sh', ['-c', script], {
-			stdio: ['ignore', 'pipe', 'pipe'],
+			// Its input tells a server that writes when to end: not before we do.
+			stdio: [config.readOnly ? 'ignore' : 'pipe', 'pipe', 'pipe'],
 			env: {
 				PATH: process.env['PATH'],
 				NODE_FLAGS: process.env['NODE_FLAGS'] ?? nodeFlags.join(' '),

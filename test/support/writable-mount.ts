@@ -72,9 +72,10 @@ export class WritableImage implements AsyncDisposable {
 	/** Runs a shell script, as the user, in the mount's root. */
 	sh(script: string): string {
 		const who = this.#isOrdinary && isRoot ? {uid: nobody, gid: nobody} : {};
-		return execFileSync('sh', ['-ec', script], {
+		// Root may not go where another mounts for himself: so the shell goes there itself.
+		return execFileSync('sh', ['-ec', `cd "$0"\n${script}`, this.mountpoint], {
 			...who,
-			cwd: this.mountpoint,
+			cwd: '/',
 			encoding: 'utf8',
 			env: {...environment, HOME: this.folder},
 			stdio: ['ignore', 'pipe', 'pipe'],
@@ -136,16 +137,12 @@ export class WritableImage implements AsyncDisposable {
 	}
 }
 
-/** A listing that says all of a tree that two file systems can agree on. */
-export function listTree(directory: string): string {
+/** A listing that says all of a tree that two file systems can agree on; `run` runs a script in it. */
+export function listTree(run: (script: string) => string): string {
+	// A directory's size is its file system's own affair, but here it is the same one.
 	const format = '%P %y %m %U:%G %n %s %T@ %l\\n';
-	const script = `find . -name lost+found -prune -o -printf '${format}' | sort; find . -name lost+found -prune -o -type f -print0 | sort -z | xargs -0 -r sha256sum`;
-	const text = execFileSync('sh', ['-c', script], {
-		cwd: directory,
-		encoding: 'utf8',
-		env: environment,
-		maxBuffer: 2 ** 28,
-	});
-	// The size of a directory is its file system's own affair, but here it is the same one.
-	return text;
+	return run(
+		`find . -name lost+found -prune -o -printf '${format}' | sort
+		find . -name lost+found -prune -o -type f -print0 | sort -z | xargs -0 -r sha256sum`,
+	);
 }
