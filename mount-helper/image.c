@@ -48,6 +48,11 @@ int image_open(const char *path, bool read_only) {
 	 * nothing for a file; a block device that the kernel has mounted, it can't be had with. */
 	int mode = read_only ? O_RDONLY : O_RDWR | O_EXCL;
 	int fd = open(path, mode | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0 && errno == EISDIR) {
+		/* Only where it is opened for writing; the check below sees the others. */
+		report_failure(FAIL_IMAGE, 0, "cannot open %s: it is a directory, not an image", path);
+		return -1;
+	}
 	if (fd < 0) {
 		report_failure(errno == EBUSY ? FAIL_IN_USE : FAIL_IMAGE, errno, "cannot open %s", path);
 		return -1;
