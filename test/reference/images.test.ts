@@ -30,7 +30,7 @@ import {
 	readReference,
 	whyNoImages,
 } from './material.ts';
-import {asOrdinaryUser, MountedImage} from './mounted-listing.ts';
+import {asOrdinaryUser, listingMilliseconds, MountedImage} from './mounted-listing.ts';
 
 /** One of each kind: formats, block sizes, maps, directories, attributes, journals, refusals. */
 const selection = [
@@ -183,7 +183,7 @@ for (const image of images) {
 		`${image.name} reads so through a mount, root with allow_other`,
 		async t => {
 			await breath();
-			t.timeout(600_000);
+			t.timeout(listingMilliseconds + 600_000);
 			readThroughMount(t, image, root);
 		},
 	);
@@ -192,7 +192,7 @@ for (const image of images) {
 		`${image.name} reads so through an ordinary user's mount`,
 		async t => {
 			await breath();
-			t.timeout(600_000);
+			t.timeout(listingMilliseconds + 600_000);
 			readThroughMount(t, image, ordinaryUser);
 		},
 	);
