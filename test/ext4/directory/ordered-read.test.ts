@@ -1,8 +1,11 @@
 import test from 'ava';
 import fc from 'fast-check';
+import {forgetOrder} from '../../../ext4/directory/ordered-read.ts';
 import {forEachEntry, forEachEntryInPlace} from '../../../ext4/directory/read.ts';
 import {addEntry, removeEntry} from '../../../ext4/directory/write.ts';
+import {isExpectedError} from '../../../ext4/errors.ts';
 import {inodeFlags} from '../../../ext4/layout/inode.ts';
+import {mapAt} from '../../../ext4/mapping/index.ts';
 import type {Volume} from '../../../ext4/volume.ts';
 import {debugfs} from '../../support/e2fsprogs.ts';
 import {type MadeVolume, mke2fs, openMade} from '../../support/made-volume.ts';
@@ -181,4 +184,49 @@ test('entries in place come in the order in which they lie, whatever the volume 
 		},
 	);
 	t.deepEqual(names, ['.', '..', 'one', 'two', 'three']);
+});
+
+test('a listing of whatever bytes there are ends, and its cursors ascend', t => {
+	const folder = makeFolder(open('hash tree'), 'hash tree');
+	const {volume, number} = folder;
+	for (let index = 0; index < 200; index++) add(folder, `name ${index}`);
+	const {sizeBytes} = volume.readInode(number);
+	const blocks = Array.from({length: sizeBytes / 1024}, (_, logical) => {
+		const run = mapAt(volume, volume.readInode(number), logical);
+		return run.kind === 'mapped' ? run.physical + logical - run.logical : 0;
+	});
+	const intact = blocks.map(block => volume.cache.read(block).bytes.slice());
+	// The seals of a transaction under way keep checksums from being verified.
+	t.true(blocks.every(block => volume.cache.read(block).seal !== undefined));
+	const index = fc.record({
+		block: fc.constant(0),
+		at: fc.integer({min: 32, max: 300}),
+		value: fc.nat(255),
+	});
+	const any = fc.record({block: fc.nat(blocks.length - 1), at: fc.nat(1023), value: fc.nat(255)});
+	fc.assert(
+		fc.property(fc.array(fc.oneof(index, any), {minLength: 1}), pokes => {
+			blocks.forEach((number, logical) => {
+				const block = volume.cache.read(number);
+				block.bytes.set(intact[logical] ?? []);
+				block.checkedAs = undefined;
+				forgetOrder(block);
+			});
+			for (const {block, at, value} of pokes) {
+				volume.cache.read(blocks[block] ?? 0).bytes[at] = value;
+			}
+			let cursor = 0;
+			try {
+				for (let parts = 0; ; parts++) {
+					const next = part(folder, cursor, 3);
+					if (next.names.length === 0) break;
+					t.true(next.cursor > cursor && parts < 2000);
+					({cursor} = next);
+				}
+			} catch (error) {
+				if (!isExpectedError(error)) throw error;
+			}
+		}),
+		{numRuns: 500},
+	);
 });
