@@ -1,4 +1,5 @@
 /** The front door: what other rooms may import. */
+export {releaseReservation} from './allocator/blocks.ts';
 export {type AttributeChanges, killPrivileges, setAttributes, storableTime} from './attributes.ts';
 export {
 	assertMayAddName,
