@@ -37,7 +37,7 @@ export type EntryTarget = {readonly inode: number; readonly type: FileType};
 /**
  * Adds an entry to a directory that has none of that name.
  *
- * Throws `FileError`: ENAMETOOLONG, EINVAL for what can't be a name, ENOKEY in an encrypted
+ * Throws `FileError`: ENOTDIR, ENAMETOOLONG, EINVAL for what can't be a name, ENOKEY in an encrypted
  * directory, ENOSPC where the disk or the directory's index is full, EDQUOT. Throws `CorruptError`,
  * `DeviceError`.
  */
@@ -48,6 +48,9 @@ export function addEntry(
 	target: EntryTarget,
 ): void {
 	const {volume} = handle;
+	if (directory.type !== 'directory') {
+		throw new FileError('ENOTDIR', `inode ${directory.number} is a ${directory.type}`);
+	}
 	let rules = rulesOf(volume, directory);
 	assertNewName(name);
 	assertHasKey(directory, rules);
