@@ -161,10 +161,11 @@ export class Crash<M> {
 	readonly at: number;
 	/** The last value marked before; undefined before the first. */
 	readonly mark: M | undefined;
-	/** The same for the same contents at the same mark, and in all likelihood for no others. */
-	readonly key: string;
+	readonly #marks: number;
 	readonly #medium: Medium;
-	readonly #sectors: ReadonlyMap<number, Sector>;
+	readonly #pieces: readonly Piece[];
+	#laidOver: ReadonlyMap<number, Sector> | undefined;
+	#key: string | undefined;
 
 	constructor(
 		kind: CrashKind,
@@ -175,9 +176,20 @@ export class Crash<M> {
 		this.kind = kind;
 		this.at = at;
 		this.mark = mark;
+		this.#marks = marks;
 		this.#medium = medium;
-		this.#sectors = medium.overlay(pieces);
-		this.key = `${medium.keyWith(this.#sectors)}-${marks}`;
+		this.#pieces = pieces;
+	}
+
+	get #sectors(): ReadonlyMap<number, Sector> {
+		this.#laidOver ??= this.#medium.overlay(this.#pieces);
+		return this.#laidOver;
+	}
+
+	/** The same for the same contents at the same mark, and in all likelihood for no others. */
+	get key(): string {
+		this.#key ??= `${this.#medium.keyWith(this.#sectors)}-${this.#marks}`;
+		return this.#key;
 	}
 
 	/** The whole image, a copy of its own. */

@@ -11,13 +11,12 @@ import {mapAt} from '../../../ext4/mapping/index.ts';
 import {closeVolume, openForWriting} from '../../../ext4/open-for-writing.ts';
 import {Volume} from '../../../ext4/volume.ts';
 import {Random} from '../../fuzz/random.ts';
-import {type Crash, CrashDevice, crashesOf} from '../../support/crash-device.ts';
+import {CrashDevice, crashesOf} from '../../support/crash-device.ts';
 import {hasDebugfs} from '../../support/e2fsprogs.ts';
 import {MemoryDevice} from '../../support/memory-device.ts';
 import {viewOf} from '../../support/poke.ts';
 import {testUnless} from '../../support/skip.ts';
 import {
-	checkByE2fsck,
 	journalPosition,
 	makeStampedImage,
 	readStamp,
@@ -30,120 +29,6 @@ import {
 
 const why = hasDebugfs ? undefined : 'e2fsprogs is not installed';
 const noKernel = whyNoKernelMount();
-
-const forms: readonly {
-	readonly name: string;
-	readonly make: readonly string[];
-	readonly size?: string;
-	readonly sequence?: number;
-	/** e2fsck's exit status for its repair: 1 where it clears what only a mount sets. */
-	readonly repair?: number;
-}[] = [
-	{name: 'ext3', make: ['-t', 'ext3', '-b', '1024', '-J', 'size=1']},
-	{name: 'ext4', make: ['-t', 'ext4', '-b', '1024', '-J', 'size=1']},
-	{name: 'ext4, 4 KiB', make: ['-t', 'ext4', '-b', '4096', '-J', 'size=4'], size: '12M'},
-	{name: 'no 64bit', make: ['-t', 'ext4', '-b', '1024', '-J', 'size=1', '-O', '^64bit']},
-	{
-		name: 'no checksums',
-		make: ['-t', 'ext4', '-b', '2048', '-J', 'size=2', '-O', '^metadata_csum'],
-		size: '12M',
-	},
-	{
-		name: 'fast_commit',
-		make: ['-t', 'ext4', '-b', '1024', '-O', 'fast_commit', '-J', 'size=2,fast_commit_size=512'],
-		size: '12M',
-	},
-	{
-		name: 'sequence numbers that go round',
-		make: ['-t', 'ext4', '-b', '1024', '-J', 'size=1'],
-		sequence: 0xffff_ffe0,
-	},
-	{
-		name: 'journal of a block map',
-		make: ['-t', 'ext4', '-b', '1024', '-J', 'size=1', '-O', '^extent,^64bit'],
-	},
-	{
-		name: 'orphan_file',
-		make: ['-t', 'ext4', '-b', '1024', '-J', 'size=1', '-O', 'orphan_file'],
-		repair: 1,
-	},
-];
-
-/** Stamps `count` times, some of them a commit each; marks what was promised and what was begun. */
-function workload(device: CrashDevice<{synced: number; begun: number}>, count: number): void {
-	const random = new Random(count);
-	const volume = openForWriting(device, testOptions());
-	let synced = 0;
-	for (let value = 1; value <= count; value++) {
-		device.mark({synced, begun: value});
-		stamp(volume, value);
-		if (!random.chance(0.7)) continue;
-		volume.transactions?.sync();
-		synced = value;
-		device.mark({synced, begun: value});
-	}
-	device.mark({synced, begun: count});
-	closeVolume(volume);
-	device.mark({synced: count, begun: count});
-}
-
-type Marked = Crash<{synced: number; begun: number}>;
-
-function assertBetween(stampFound: number, crash: Marked): void {
-	const {synced, begun} = crash.mark ?? {synced: 0, begun: 0};
-	if (stampFound >= synced && stampFound <= begun) return;
-	throw new Error(`${crash}: stamp ${stampFound}, promised ${synced}, begun ${begun}`);
-}
-
-/** Mounts what a crash has left and unmounts it again; the stamp found. */
-function replayByUs(bytes: Uint8Array): number {
-	const device = new MemoryDevice(bytes);
-	const volume = openForWriting(device, testOptions());
-	const found = readStamp(volume);
-	closeVolume(volume);
-	if (readStamp(Volume.open(device)) !== found) throw new Error('changed by being unmounted');
-	return found;
-}
-
-for (const {name, make, size, sequence, repair} of forms) {
-	testUnless(why, `a crash at any moment leaves what was committed: ${name}`, t => {
-		t.timeout(300_000);
-		const base = makeStampedImage(make, size);
-		if (sequence !== undefined) {
-			const at = journalPosition(base) + journal_superblock.fields.s_sequence.at;
-			viewOf(base).setUint32(at, sequence, false);
-		}
-		const device = new CrashDevice<{synced: number; begun: number}>(base);
-		workload(device, 110);
-		checkByE2fsck(device.bytes);
-		const seen = new Set<string>();
-		const random = new Random(7);
-		let judged = 0;
-		for (const crash of crashesOf(device, {seed: 3, lossesPerEpoch: 1, tornPerEpoch: 0})) {
-			if (seen.has(crash.key)) continue;
-			seen.add(crash.key);
-			const bytes = crash.image();
-			assertBetween(readStamp(Volume.open(new MemoryDevice(bytes, true))), crash);
-			judged++;
-			if (random.chance(0.05)) {
-				const copy = bytes.slice();
-				assertBetween(replayByUs(copy), crash);
-				if (random.chance(0.4)) checkByE2fsck(copy);
-			}
-			if (random.chance(0.015)) {
-				const repaired = replayByE2fsck(bytes, [0, repair ?? 0]);
-				assertBetween(readStamp(Volume.open(new MemoryDevice(repaired))), crash);
-			}
-			if (noKernel === undefined && random.chance(0.004)) {
-				const replayed = replayByKernel(bytes);
-				assertBetween(replayed.stamp, crash);
-				checkByE2fsck(replayed.bytes);
-			}
-		}
-		t.log(`${judged} states`);
-		t.true(judged > 300);
-	});
-}
 
 const checksumForms = ['none', 'csum_v2', 'csum_v3'] as const;
 
@@ -254,10 +139,10 @@ testUnless(why, 'what was freed and is file data now is not replayed, round the 
 	const random = new Random(5);
 	let judged = 0;
 	for (const crash of crashesOf(device, {seed: 8, lossesPerEpoch: 1})) {
-		if (crash.mark === undefined) continue;
+		if (crash.mark === undefined || !random.chance(0.3)) continue;
 		const bytes = crash.image();
 		const images = [Volume.open(new MemoryDevice(bytes, true))];
-		if (random.chance(0.01)) images.push(Volume.open(new MemoryDevice(replayByE2fsck(bytes))));
+		if (random.chance(0.03)) images.push(Volume.open(new MemoryDevice(replayByE2fsck(bytes))));
 		for (const image of images) {
 			t.true(readStamp(image) >= crash.mark.logged);
 			// The last eight data blocks written are promised, but for the one in use again.
@@ -268,7 +153,7 @@ testUnless(why, 'what was freed and is file data now is not replayed, round the 
 		}
 		judged++;
 	}
-	t.true(judged > 500);
+	t.true(judged > 150, String(judged));
 });
 
 function journalFeatures(bytes: Uint8Array) {
