@@ -2,9 +2,16 @@ import test from 'ava';
 import {CorruptError, FileError} from '../../ext4/errors.ts';
 import {inodeFlags} from '../../ext4/layout/inode.ts';
 import {Mapper} from '../../iomap/mapper.ts';
+import {truncate} from '../../iomap/truncate.ts';
+import {writeFile} from '../../iomap/write.ts';
+import {corruptBy} from '../support/corrupt.ts';
+import {firstFile, openWithFiles} from '../support/file-volume.ts';
+import type {MadeVolume} from '../support/made-volume.ts';
 import {TinyImage, writeLeaf} from '../support/tiny-image.ts';
 
 const file = 12;
+
+const plainExtents = {name: 'extents', options: ['-t', 'ext4', '-b', '1024', '-O', '^has_journal']};
 
 function imageWithExtents(): TinyImage {
 	const image = new TinyImage({features: ['extent', 'encrypt']});
@@ -55,3 +62,53 @@ test('a broken tree is an error of the image, not a mapping', t => {
 	image.blockField(file).fill(0, 0, 2);
 	t.throws(() => begin(image, 0), {instanceOf: CorruptError});
 });
+
+test('space for writing reads as zeros until it is said to be written', t => {
+	const made = openWithFiles(plainExtents, '8M');
+	const {volume, device} = made;
+	const mapper = new Mapper(volume);
+	const mapping = volume.transact(handle =>
+		mapper.beginWrite(handle, volume.readInode(firstFile), 5000, 3000, 'unwritten'),
+	);
+	t.deepEqual(
+		{kind: mapping.kind, offset: mapping.offset, length: mapping.length, isNew: mapping.isNew},
+		{kind: 'unwritten', offset: 4096, length: 4096, isNew: true},
+	);
+	device.write(mapping.address, new Uint8Array(4096).fill(5));
+	const before = mapper.begin(volume.readInode(firstFile), 5000, 'read');
+	t.is(before.kind, 'unwritten');
+	volume.transact(handle => {
+		mapper.ioend(handle, volume.readInode(firstFile), 5000, 3000);
+	});
+	const inode = volume.readInode(firstFile);
+	t.is(inode.sizeBytes, 8000);
+	t.deepEqual(mapper.begin(inode, 5000, 'read'), {
+		kind: 'mapped',
+		offset: 4096,
+		length: 4096,
+		address: mapping.address,
+	});
+	t.is(made.findProblems(), undefined);
+});
+
+test("a file's map that leads to the file system's own blocks is not written through", t => {
+	const made = openWithFiles(plainExtents, '8M');
+	const {volume} = made;
+	const mapper = new Mapper(volume);
+	writeFile(mapper, firstFile, 0, new Uint8Array(1024).fill(1));
+	volume.transact(handle => {
+		const inode = handle.edit(volume.readInode(firstFile));
+		inode.blockView.setUint32(20, volume.group(0).blockBitmap, true);
+	});
+	volume.transactions?.sync();
+	const bitmap = blockOf(made, volume.group(0).blockBitmap);
+	corruptBy('EXT4_BLOCK_IN_USE', () =>
+		writeFile(mapper, firstFile, 0, new Uint8Array(1024).fill(1)),
+	);
+	corruptBy('EXT4_BLOCK_IN_USE', () => truncate(mapper, firstFile, 100));
+	t.deepEqual(blockOf(made, volume.group(0).blockBitmap), bitmap);
+});
+
+function blockOf(made: MadeVolume, block: number): Uint8Array {
+	return made.device.bytes.slice(block * 1024, (block + 1) * 1024);
+}
