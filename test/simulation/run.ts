@@ -5,13 +5,13 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import fc from 'fast-check';
 import {closeVolume} from '../../ext4/index.ts';
+import {openFresh} from '../support/subject.ts';
 import {Choices} from './choices.ts';
 import {compareVolume} from './compare.ts';
 import type {FeatureSet} from './features.ts';
 import {compareMounted, whyNotMountable} from './kernel.ts';
 import {Mismatch} from './mismatch.ts';
 import {weightedOperations} from './operations.ts';
-import {openFresh} from './subject.ts';
 import {World} from './world.ts';
 
 /** Which operation, and the numbers from which it chooses. */

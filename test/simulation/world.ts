@@ -1,10 +1,10 @@
 /** The model and the file system side by side: each operation is done to both, and must agree. */
 import {FileError, inodeFlags} from '../../ext4/index.ts';
+import {Subject, type SubjectPlace} from '../support/subject.ts';
 import {dataOf} from './data.ts';
 import {type FeatureSet, imageOf} from './features.ts';
 import {Mismatch} from './mismatch.ts';
 import {Model, makeNode, type Node, type Place, Refused, type Time} from './model.ts';
-import {Subject, type SubjectPlace} from './subject.ts';
 
 /** A time in whose neighbourhood nothing special is. */
 const firstSecond = 1_750_000_000;

@@ -1,4 +1,8 @@
 /** The library as a program uses it that knows files by their inode numbers, as FUSE does. */
+import {spawnSync} from 'node:child_process';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import {
 	assertMayChange,
 	assertMayWrite,
@@ -10,6 +14,7 @@ import {
 	lookup,
 	makeNode,
 	mkdir,
+	type NewFile,
 	openForWriting,
 	type RenameOptions,
 	reapInode,
@@ -24,6 +29,7 @@ import {
 	setXattr,
 	shownFlags,
 	symlink,
+	type Timestamp,
 	tmpfile,
 	unlink,
 	Volume,
@@ -37,12 +43,12 @@ import {
 	truncate,
 	writeFile,
 } from '../../iomap/index.ts';
-import {MemoryDevice} from '../support/memory-device.ts';
-import type {NewNode, Owner, Time} from './model.ts';
+import {MemoryDevice} from './memory-device.ts';
 
 /** By inode number and name, one character a byte. */
 export type SubjectPlace = {readonly parent: number; readonly name: string};
 
+const env = {...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin`, LC_ALL: 'C'};
 const privileged = {isPrivileged: true};
 
 function bytesOf(name: string): Uint8Array {
@@ -53,7 +59,7 @@ export class Subject {
 	device: MemoryDevice;
 	volume: Volume;
 	mapper: Mapper;
-	now: Time = {seconds: 0, nanoseconds: 0};
+	now: Timestamp = {seconds: 1_750_000_000, nanoseconds: 0};
 	#random = 1;
 
 	constructor(bytes: Uint8Array) {
@@ -106,22 +112,26 @@ export class Subject {
 		return this.volume.readReservedInode(number);
 	}
 
-	makeFile(place: SubjectPlace, file: NewNode): number {
+	makeFile(place: SubjectPlace, file: NewFile): number {
 		return this.#made((handle, parent, name) => createFile(handle, parent, name, file), place);
 	}
 
 	makeNode(
 		place: SubjectPlace,
-		file: NewNode & {readonly device?: {readonly major: number; readonly minor: number}},
+		file: NewFile & {readonly device?: {readonly major: number; readonly minor: number}},
 	): number {
 		return this.#made((handle, parent, name) => makeNode(handle, parent, name, file), place);
 	}
 
-	makeDirectory(place: SubjectPlace, file: NewNode): number {
+	makeDirectory(place: SubjectPlace, file: NewFile): number {
 		return this.#made((handle, parent, name) => mkdir(handle, parent, name, file), place);
 	}
 
-	symlink(place: SubjectPlace, target: string, owner: Owner): number {
+	symlink(
+		place: SubjectPlace,
+		target: string,
+		owner: {readonly uid: number; readonly gid: number},
+	): number {
 		const file = {...owner, mode: 0, umask: 0};
 		return this.#made(
 			(handle, parent, name) => symlink(handle, parent, name, bytesOf(target), file),
@@ -129,7 +139,7 @@ export class Subject {
 		);
 	}
 
-	tmpfile(parent: number, file: NewNode): number {
+	tmpfile(parent: number, file: NewFile): number {
 		return this.volume.transact(
 			handle => tmpfile(handle, this.volume.readInode(parent), file).number,
 		);
@@ -146,7 +156,16 @@ export class Subject {
 	}
 
 	rmdir(place: SubjectPlace): void {
-		this.reap(this.#made((handle, parent, name) => rmdir(handle, parent, name), place));
+		this.reap(this.volume.transact(handle => this.rmdirIn(handle, place)));
+	}
+
+	/** The directory stays an orphan. Returns its number. */
+	rmdirIn(handle: Handle, {parent, name}: SubjectPlace): number {
+		return rmdir(handle, this.inode(parent), bytesOf(name)).number;
+	}
+
+	makeFileIn(handle: Handle, parent: Inode, name: string, file: NewFile): number {
+		return createFile(handle, parent, bytesOf(name), file).number;
 	}
 
 	/** Frees a replaced directory; a replaced file may be open. */
@@ -253,6 +272,19 @@ export class Subject {
 		{parent, name}: SubjectPlace,
 	): number {
 		return this.volume.transact(handle => make(handle, this.inode(parent), bytesOf(name)).number);
+	}
+}
+
+/** What `e2fsck -fn` finds in what lies on the subject's device; undefined where that is nothing. */
+export function findProblems({device}: Subject): string | undefined {
+	const folder = mkdtempSync(join(tmpdir(), 'ext4box-subject-'));
+	try {
+		const path = join(folder, 'image');
+		writeFileSync(path, device.bytes);
+		const {status, stdout, stderr} = spawnSync('e2fsck', ['-fn', path], {env, encoding: 'utf8'});
+		return status === 0 ? undefined : `${status}: ${stdout}${stderr}`;
+	} finally {
+		rmSync(folder, {recursive: true});
 	}
 }
 
