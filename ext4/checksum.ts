@@ -28,6 +28,37 @@ export function crc32cOfZeros(seed: number, count: number): number {
 	return crc32cOf(seed, count === zeros.length ? zeros : zeros.subarray(0, count));
 }
 
+const polynomial = 0x82f6_3b78;
+const crc32cTable = new Uint32Array(256);
+/** Which entry of the table has a given upper byte: each has another. */
+const crc32cIndex = new Uint8Array(256);
+for (let index = 0; index < 256; index++) {
+	let value = index;
+	for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ polynomial : value >>> 1;
+	crc32cTable[index] = value;
+	crc32cIndex[value >>> 24] = index;
+}
+
+/** The seed from which `bytes` lead to `sum`. */
+function seedBefore(sum: number, bytes: Uint8Array): number {
+	let state = sum;
+	for (let at = bytes.length - 1; at >= 0; at--) {
+		const index = crc32cIndex[state >>> 24] ?? 0;
+		state = ((state ^ (crc32cTable[index] ?? 0)) << 8) | (index ^ (bytes[at] ?? 0));
+	}
+	return state >>> 0;
+}
+
+/**
+ * What the four bytes of `bytes` from `at` on must be, as a little-endian number, for
+ * `crc32cOf(seed, bytes)` to be `sum`. Any sum can be reached so.
+ */
+export function crc32cFiller(seed: number, bytes: Uint8Array, at: number, sum: number): number {
+	const before = crc32cOf(seed, bytes.subarray(0, at));
+	const after = seedBefore(sum, bytes.subarray(at + 4));
+	return (before ^ seedBefore(after, zeros.subarray(0, 4))) >>> 0;
+}
+
 const crc16Table = new Uint16Array(256);
 for (let index = 0; index < 256; index++) {
 	let value = index;

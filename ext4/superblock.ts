@@ -1,5 +1,5 @@
 /** Opens the superblock: is it one, is it whole, can it be read; and says what it means. */
-import {crc32cOf} from './checksum.ts';
+import {crc32cFiller, crc32cOf} from './checksum.ts';
 import type {BlockDevice} from './device.ts';
 import {CorruptError, UnsupportedError} from './errors.ts';
 import {Features} from './layout/features.ts';
@@ -217,8 +217,48 @@ export function encodeSuperblock(superblock: Superblock): void {
 	raw.s_mtime_hi = Math.floor(superblock.mountTime / 2 ** 32);
 	raw.s_wtime = superblock.writeTime % 2 ** 32;
 	raw.s_wtime_hi = Math.floor(superblock.writeTime / 2 ** 32);
-	if (features.has('metadata_csum')) {
-		const bytes = new Uint8Array(view.buffer, view.byteOffset, 0x3fc);
+	if (features.has('metadata_csum')) sealSuperblock(view);
+}
+
+/** In bytes; what a disk writes whole or not at all. */
+const sectorBytes = 512;
+
+/**
+ * Makes the checksum right. It lies in the second of the superblock's two sectors, while almost all
+ * that ever changes lies in the first: should one of the two not reach the medium, nothing could
+ * open the file system any more, not even to replay its journal. So the sum stays as it is, and a
+ * field that no system uses takes the value that makes it right: a change is one sector's then,
+ * there or not. See docs/decisions/superblock.md.
+ */
+function sealSuperblock(view: DataView): void {
+	const raw = ext4_super_block.edit(view, 0);
+	const bytes = new Uint8Array(view.buffer, view.byteOffset, 0x3fc);
+	// Something stands there only where the abandoned snapshot feature was in use.
+	if (
+		raw.s_snapshot_inum !== 0 ||
+		new Features(0, 0, raw.s_feature_ro_compat).has('has_snapshot')
+	) {
 		raw.s_checksum = crc32cOf(0xffffffff, bytes);
+		return;
 	}
+	const {at} = ext4_super_block.fields.s_snapshot_id;
+	raw.s_snapshot_id = crc32cFiller(0xffffffff, bytes, at, raw.s_checksum);
+}
+
+/**
+ * Whether what is kept in memory differs from what `superblock.view` says in more than counts and
+ * times, which a mount after a crash finds out for itself.
+ */
+export function hasSuperblockChanged(superblock: Superblock): boolean {
+	const {features, view} = superblock;
+	const raw = ext4_super_block.at(view, 0);
+	return (
+		raw.s_last_orphan !== superblock.lastOrphan ||
+		(superblock.revision > 0 &&
+			(raw.s_feature_compat !== features.compat ||
+				raw.s_feature_incompat !== features.incompat ||
+				raw.s_feature_ro_compat !== features.roCompat)) ||
+		((raw.s_state & superblockState.clean) !== 0) !== superblock.isClean ||
+		((raw.s_state & superblockState.errorsSeen) !== 0) !== superblock.hasErrors
+	);
 }
