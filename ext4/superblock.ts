@@ -244,21 +244,3 @@ function sealSuperblock(view: DataView): void {
 	const {at} = ext4_super_block.fields.s_snapshot_id;
 	raw.s_snapshot_id = crc32cFiller(0xffffffff, bytes, at, raw.s_checksum);
 }
-
-/**
- * Whether what is kept in memory differs from what `superblock.view` says in more than counts and
- * times, which a mount after a crash finds out for itself.
- */
-export function hasSuperblockChanged(superblock: Superblock): boolean {
-	const {features, view} = superblock;
-	const raw = ext4_super_block.at(view, 0);
-	return (
-		raw.s_last_orphan !== superblock.lastOrphan ||
-		(superblock.revision > 0 &&
-			(raw.s_feature_compat !== features.compat ||
-				raw.s_feature_incompat !== features.incompat ||
-				raw.s_feature_ro_compat !== features.roCompat)) ||
-		((raw.s_state & superblockState.clean) !== 0) !== superblock.isClean ||
-		((raw.s_state & superblockState.errorsSeen) !== 0) !== superblock.hasErrors
-	);
-}

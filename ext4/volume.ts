@@ -64,8 +64,6 @@ export class Volume {
 	readonly #groups: GroupTable;
 	readonly #inodeContext: InodeContext;
 	readonly #inodeScratch: Uint8Array;
-	/** An error was noted that no superblock on the medium tells. */
-	#hasNewError = false;
 	#youngInodes = new Map<number, Inode>();
 	#oldInodes = new Map<number, Inode>();
 
@@ -245,20 +243,11 @@ export class Volume {
 		this.#groups.writeChanged(add);
 	}
 
-	/**
-	 * Whether the superblock says something that a mount after a crash could not find out: then it
-	 * belongs into the transaction.
-	 */
-	get isSuperblockDue(): boolean {
-		return this.#hasNewError || hasSuperblockChanged(this.superblock);
-	}
-
 	/** Writes the superblock into its block; for the commit, and when mounting and unmounting. */
 	writeSuperblock(time: Timestamp, add: (block: CachedBlock) => void): void {
 		const {superblock, cache} = this;
 		const {blockSize} = this.geometry;
 		superblock.writeTime = Math.max(0, time.seconds);
-		this.#hasNewError = false;
 		encodeSuperblock(superblock);
 		const block = cache.read(Math.floor(superblockPosition / blockSize));
 		const bytes = new Uint8Array(superblock.view.buffer, superblock.view.byteOffset, 1024);
@@ -269,7 +258,6 @@ export class Volume {
 	/** Notes in the superblock that the file system is damaged, and where; the next commit writes it. */
 	recordError(error: CorruptError, time: Timestamp): void {
 		this.superblock.hasErrors = true;
-		this.#hasNewError = true;
 		const raw = ext4_super_block.edit(this.superblock.view, 0);
 		const seconds = Math.max(0, time.seconds) % 2 ** 32;
 		const where = Uint8Array.from(error.code.slice(0, 31), letter => letter.charCodeAt(0));

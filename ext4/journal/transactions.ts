@@ -261,10 +261,7 @@ export class Transactions {
 			transaction.blocks.set(block.number, block);
 		};
 		this.#volume.writeGroups(add);
-		// Without a journal the counts are all that there is to go by after a crash.
-		if (this.#log.isInPlace || this.#volume.isSuperblockDue) {
-			this.#volume.writeSuperblock(this.#options.clock(), add);
-		}
+		this.#volume.writeSuperblock(this.#options.clock(), add);
 		return [...transaction.blocks.values()].sort((a, b) => a.number - b.number);
 	}
 
