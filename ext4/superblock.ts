@@ -220,11 +220,8 @@ export function encodeSuperblock(superblock: Superblock): void {
 	if (features.has('metadata_csum')) sealSuperblock(view);
 }
 
-/** In bytes; what a disk writes whole or not at all. */
-const sectorBytes = 512;
-
 /**
- * Makes the checksum right. It lies in the second of the superblock's two sectors, while almost all
+ * Makes the checksum right. It lies in the second of the superblock's two sectors of 512 bytes, while almost all
  * that ever changes lies in the first: should one of the two not reach the medium, nothing could
  * open the file system any more, not even to replay its journal. So the sum stays as it is, and a
  * field that no system uses takes the value that makes it right: a change is one sector's then,

@@ -29,12 +29,7 @@ import {
 	type Timestamp,
 } from './layout/inode.ts';
 import {ext4_super_block, type Geometry, superblockPosition} from './layout/superblock.ts';
-import {
-	encodeSuperblock,
-	hasSuperblockChanged,
-	type MutableSuperblock,
-	readSuperblock,
-} from './superblock.ts';
+import {encodeSuperblock, type MutableSuperblock, readSuperblock} from './superblock.ts';
 import type {Hashes} from './verity.ts';
 
 export type VolumeOptions = {
