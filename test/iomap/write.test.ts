@@ -22,6 +22,11 @@ import {
 import {makeWritable} from '../support/home-log.ts';
 import type {MadeVolume} from '../support/made-volume.ts';
 
+const plainExtents: FeatureSet = {
+	name: 'extents',
+	options: ['-t', 'ext4', '-b', '1024', '-O', '^has_journal'],
+};
+
 /** A file as an array: what POSIX says of it. */
 class ModelFile {
 	bytes = new Uint8Array(0);
@@ -270,6 +275,77 @@ function judge(subject: Subject): void {
 	} finally {
 		fs.rmSync(folder, {recursive: true});
 	}
+}
+
+const inodeSizes = fc.oneof(fc.nat(140), fc.nat(1100));
+
+/** The same about the sizes that decide whether data lies in the inode. */
+const smallStep: fc.Arbitrary<Step> = fc.record({
+	what: fc.constantFrom<Step['what']>(
+		'write',
+		'overwrite',
+		'truncate',
+		'allocate',
+		'zero',
+		'punch',
+		'copy',
+		'reopen',
+	),
+	file: fc.constantFrom(0, 1),
+	position: inodeSizes,
+	length: inodeSizes.map(length => Math.max(1, length)),
+	seed: fc.nat(100),
+});
+
+for (const features of mappingFeatures.filter(({name}) => name.startsWith('data in'))) {
+	test(`small files move between inode and blocks as a model says: ${features.name}`, t => {
+		let judged = 0;
+		const property = fc.property(fc.array(smallStep, {minLength: 1, maxLength: 12}), steps => {
+			const subject = new Subject(features);
+			for (const one of steps) {
+				subject.apply(one);
+				subject.assertSame();
+			}
+			if (judged++ < 20) judge(subject);
+		});
+		fc.assert(property, {numRuns: 200});
+		t.pass();
+	});
+}
+
+test('what lies behind the end in the last block is zeros after a truncation', t => {
+	const {made, mapper} = new Subject(plainExtents);
+	const {volume, device} = made;
+	writeFile(mapper, firstFile, 0, pattern(3000, 1));
+	truncate(mapper, firstFile, 1500);
+	const mapping = mapper.begin(volume.readInode(firstFile), 1024, 'read');
+	if (mapping.kind !== 'mapped') return t.fail();
+	const at = mapping.address + 1500 - mapping.offset;
+	t.true(device.bytes.subarray(at, at + 548).every(byte => byte === 0));
+});
+
+const extensions: readonly (readonly [string, (mapper: Mapper) => void])[] = [
+	['a write', mapper => writeFile(mapper, firstFile, 1900, Uint8Array.of(1))],
+	['a write far away', mapper => writeFile(mapper, firstFile, 9000, Uint8Array.of(1))],
+	['a truncation', mapper => truncate(mapper, firstFile, 5000)],
+	['an allocation', mapper => allocateRange(mapper, firstFile, 1800, 3000, 0)],
+	['zeros', mapper => allocateRange(mapper, firstFile, 1800, 3000, allocateModes.zeroRange)],
+];
+
+for (const [what, extend] of extensions) {
+	test(`what somebody left behind the end does not show after ${what}`, t => {
+		const {made, mapper} = new Subject(plainExtents);
+		const {volume, device} = made;
+		writeFile(mapper, firstFile, 0, pattern(1500, 1));
+		const mapping = mapper.begin(volume.readInode(firstFile), 1024, 'read');
+		if (mapping.kind !== 'mapped') return t.fail();
+		const at = mapping.address + 1500 - mapping.offset;
+		device.bytes.fill(0xee, at, at + 548);
+		extend(mapper);
+		const into = new Uint8Array(400);
+		readRange(mapper, volume.readInode(firstFile), 1500, into);
+		t.true(into.every(byte => byte === 0));
+	});
 }
 
 for (const features of mappingFeatures) {
