@@ -45,12 +45,18 @@ export function compareInode(volume: Volume, model: Model, node: Node): void {
 /** Those that the model knows: up to noatime, dirsync, project inheritance and casefold. */
 const comparedFlags = 0x0001_00f8 | 0x6000_0000;
 
-function compareXattrs(volume: Volume, inode: Inode, node: Node): void {
+/** The attributes of a node by their full names, its ACLs among them. */
+export function wantedXattrs(node: Node): Map<string, Uint8Array> {
 	const wanted = new Map(node.xattrs);
 	if (node.acl !== undefined) wanted.set('system.posix_acl_access', wireForm(node.acl));
 	if (node.defaultAcl !== undefined) {
 		wanted.set('system.posix_acl_default', wireForm(node.defaultAcl));
 	}
+	return wanted;
+}
+
+function compareXattrs(volume: Volume, inode: Inode, node: Node): void {
+	const wanted = wantedXattrs(node);
 	const names = listXattrs(volume, inode).map(({name}) => name);
 	assertSame(node, 'the list of attributes', names.sort(), [...wanted.keys()].sort());
 	for (const [name, value] of wanted) {

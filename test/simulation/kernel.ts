@@ -1,7 +1,8 @@
 /** The kernel's own ext4 reads the image back: mounted read-only, through a loop device. */
-import {execFileSync} from 'node:child_process';
+import {execFileSync, spawnSync} from 'node:child_process';
 import * as fs from 'node:fs';
 import type {FileType} from '../../ext4/index.ts';
+import {wantedXattrs} from './compare.ts';
 import type {FeatureSet} from './features.ts';
 import {Mismatch} from './mismatch.ts';
 import type {Model, Node} from './model.ts';
@@ -19,6 +20,8 @@ const typeOfBits = new Map<number, FileType>([
 /** Files up to this size are read whole; of others what the model has. */
 const wholeBytesMax = 2 ** 22;
 
+const hasGetfattr = spawnSync('getfattr', ['--version']).error === undefined;
+
 /** Why the kernel here can't judge such an image; undefined where it can. */
 export function whyNotMountable(features: FeatureSet): string | undefined {
 	if (process.getuid?.() !== 0) return 'only root mounts';
@@ -35,9 +38,48 @@ export function compareMounted(image: string, directory: string, model: Model): 
 	execFileSync('mount', ['-t', 'ext4', '-o', 'ro,loop', image, directory], {stdio: 'pipe'});
 	try {
 		compareNode(Buffer.from(directory), model.root, model);
+		if (hasGetfattr) compareXattrs(directory, model);
 	} finally {
 		execFileSync('umount', [directory], {stdio: 'pipe'});
 	}
+}
+
+/** getfattr writes bytes that are not printable as \\ooo. */
+function unquoted(shown: string): string {
+	return shown.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
+
+/** All attributes of all files by their paths, one character a byte: names, and hexadecimal values. */
+function readXattrs(directory: string): Map<string, string[]> {
+	const args = ['-R', '-P', '-h', '-d', '-m', '-', '-e', 'hex', '--absolute-names', directory];
+	const listing = execFileSync('getfattr', args, {encoding: 'latin1', maxBuffer: 2 ** 28});
+	const found = new Map<string, string[]>();
+	let current: string[] = [];
+	for (const line of listing.split('\n')) {
+		if (line.startsWith('# file: ')) {
+			current = [];
+			found.set(unquoted(line.slice(8)), current);
+		} else if (line !== '') {
+			const [name = '', value = '0x'] = line.split('=');
+			current.push(`${unquoted(name)}=${value.slice(2)}`);
+		}
+	}
+	return found;
+}
+
+function compareXattrs(directory: string, model: Model): void {
+	const found = readXattrs(directory);
+	const visit = (path: string, node: Node) => {
+		const wanted = [...wantedXattrs(node)].map(
+			([name, value]) => `${name}=${Buffer.from(value).toString('hex')}`,
+		);
+		const shown = found.get(path) ?? [];
+		if (JSON.stringify(shown.sort()) !== JSON.stringify(wanted.sort())) {
+			fail(Buffer.from(path, 'latin1'), 'attributes');
+		}
+		for (const child of node.children.values()) visit(`${path}/${child.name}`, child.node);
+	};
+	visit(directory, model.root);
 }
 
 function fail(path: Buffer, what: string): never {
