@@ -227,6 +227,8 @@ export function allocateRange(
 	assertContentsMayChange(inode);
 	const range = {position, end: position + length};
 	const isMoving = (mode & (allocateModes.collapseRange | allocateModes.insertRange)) !== 0;
+	// Before the range is looked at, as in the kernel. Data in the inode may yet get an extent tree.
+	if (isMoving && (inode.flags & inodeFlags.inlineData) === 0) assertExtents(inode);
 	if (!isMoving) assertSize(volume, inode, range.end);
 	const work = {mapper, number, options, range};
 	const keepsSize = (mode & allocateModes.keepSize) !== 0;
