@@ -15,7 +15,10 @@ import {
 } from 'node:fs';
 import {join} from 'node:path';
 
-const [directory = '.', seedText = '1'] = process.argv.slice(2);
+const [folder = '.', seedText = '1'] = process.argv.slice(2);
+// From here on by names below it: once the mount has gone, the path to it leads somewhere else.
+process.chdir(folder);
+const directory = '.';
 let state = Number(seedText) >>> 0;
 
 function random(bound: number): number {
