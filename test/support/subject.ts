@@ -62,7 +62,10 @@ export class Subject {
 	now: Timestamp = {seconds: 1_750_000_000, nanoseconds: 0};
 	#random = 1;
 
-	constructor(bytes: Uint8Array) {
+	readonly #errors: 'continue' | 'remount-ro';
+
+	constructor(bytes: Uint8Array, errors: 'continue' | 'remount-ro' = 'remount-ro') {
+		this.#errors = errors;
 		this.device = new MemoryDevice(bytes);
 		this.volume = this.#open();
 		this.mapper = new Mapper(this.volume);
@@ -75,7 +78,7 @@ export class Subject {
 				this.#random = (Math.imul(this.#random, 1_664_525) + 1_013_904_223) >>> 0;
 				return this.#random;
 			},
-			errors: 'remount-ro',
+			errors: this.#errors,
 		});
 	}
 
