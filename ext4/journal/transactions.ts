@@ -65,6 +65,8 @@ export class Transactions {
 	#ended: 'aborted' | 'readonly' | 'closed' | undefined;
 	/** Why nothing can be changed any more. */
 	#reason: Error | undefined;
+	/** The damage that was noted last. */
+	#noted: CorruptError | undefined;
 
 	constructor(volume: Volume, log: CommitLog, options: TransactionsOptions) {
 		this.#volume = volume;
@@ -182,7 +184,9 @@ export class Transactions {
 	 * What was done before stays and is committed. Never throws: the damage is the news.
 	 */
 	noteCorruption(error: CorruptError): void {
-		if (this.#ended !== undefined) return;
+		// An operation that fails has noted it; whoever catches it further up need not know.
+		if (this.#ended !== undefined || this.#noted === error) return;
+		this.#noted = error;
 		this.#volume.recordError(error, this.#options.clock());
 		this.#open();
 		if (this.#options.errors === 'continue') return;

@@ -37,6 +37,11 @@ function assertAllowed(inode: Inode, position: number, length: number, isCached:
 export function dataHandlers(served: Served): Handlers {
 	const {mapper, nodes} = served;
 
+	const durable = (): number => {
+		served.sync();
+		return 0;
+	};
+
 	/** What a change of a file's contents does to the inode beside it. */
 	const noteChange = (request: Request, number: number, isKilling: boolean): void => {
 		// With its write-back cache the kernel keeps the times, and sends them in a SETATTR.
@@ -128,19 +133,9 @@ export function dataHandlers(served: Served): Handlers {
 			return copyFileRangeOut.sizeBytes;
 		},
 
-		fsync() {
-			served.sync();
-			return 0;
-		},
-
-		fsyncdir() {
-			served.sync();
-			return 0;
-		},
-
-		syncfs() {
-			served.sync();
-			return 0;
-		},
+		fsync: durable,
+		fsyncdir: durable,
+		syncfs: durable,
+		destroy: () => served.sync(),
 	};
 }

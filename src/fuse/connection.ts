@@ -51,6 +51,8 @@ export type Handlers = {readonly [Name in HandlerName]?: Handler} & {
 	readonly negotiated?: (agreement: Agreement, offer: InitOffer) => void;
 	/** The kernel has forgotten `count` of the lookups of `nodeId`. */
 	readonly forget?: (nodeId: number, count: number) => void;
+	/** The kernel is done, and waits until all is on the medium: of mounts on block devices alone. */
+	readonly destroy?: () => void;
 };
 
 /** Told of what goes wrong, and of everything if `trace` is there. */
@@ -252,7 +254,7 @@ export class Connection {
 				// Every request is answered before the next is read: there is nothing to interrupt.
 				return;
 			case 'DESTROY':
-				this.#sendPayload(operation, 0);
+				this.#destroy(operation);
 				return;
 			default:
 				if (operation.reply !== 'none') this.#sendError(operation, this.#refusalOf(operation));
@@ -303,6 +305,15 @@ export class Connection {
 		for (let index = 0; index < count; index++) {
 			const at = batchForgetIn.sizeBytes + index * forgetOne.sizeBytes;
 			this.#forget(request.u64(at + forgetOne.at.nodeid), request.u64(at + forgetOne.at.nlookup));
+		}
+	}
+
+	#destroy(operation: Operation): void {
+		try {
+			this.#handlers.destroy?.();
+			this.#sendPayload(operation, 0);
+		} catch (error) {
+			this.#sendError(operation, this.#observer.failed(error, operation.name, 0));
 		}
 	}
 
