@@ -33,9 +33,9 @@ function resizeInline(
 		growOutOfInline(handle, inode);
 		return false;
 	}
+	const before = readInlineData(volume, inode); // First: this finds the size to be a possible one.
 	const bytes = new Uint8Array(sizeBytes);
-	const kept = Math.min(sizeBytes, inode.sizeBytes);
-	bytes.set(readInlineData(volume, inode).subarray(0, kept));
+	bytes.set(before.subarray(0, Math.min(sizeBytes, inode.sizeBytes)));
 	writeInlineData(handle, inode, bytes);
 	return true;
 }

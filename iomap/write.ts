@@ -62,8 +62,10 @@ function writeInline(
 		if (isInline) growOutOfInline(handle, inode);
 		return false;
 	}
+	// Read first: this finds the size to be a possible one.
+	const before = isInline ? readInlineData(volume, inode).subarray(0, inode.sizeBytes) : undefined;
 	const all = new Uint8Array(Math.max(end, inode.sizeBytes));
-	if (isInline) all.set(readInlineData(volume, inode).subarray(0, inode.sizeBytes));
+	if (before !== undefined) all.set(before);
 	all.set(bytes, position);
 	writeInlineData(handle, inode, all);
 	return true;

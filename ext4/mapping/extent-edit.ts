@@ -32,7 +32,7 @@ import {
 	sealOfNodes,
 } from './extent-node.ts';
 
-/** A tree that is being changed. */
+/** A tree that is being changed, and the inode with it: that counts the tree's nodes. */
 export class EditedTree {
 	readonly handle: Handle;
 	readonly inode: MutableInode;
@@ -44,7 +44,7 @@ export class EditedTree {
 
 	constructor(handle: Handle, inode: MutableInode, goal: number, isForMap: boolean) {
 		this.handle = handle;
-		this.inode = inode;
+		this.inode = handle.edit(inode);
 		this.goal = goal;
 		this.isForMap = isForMap;
 		this.seal = sealOfNodes(handle.volume, inode);
