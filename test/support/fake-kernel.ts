@@ -14,7 +14,7 @@ import {
 	readU64,
 	writeU64,
 } from '../../src/fuse/layout.ts';
-import {operations} from '../../src/fuse/operations.ts';
+import {type Operation, operations} from '../../src/fuse/operations.ts';
 import type {Transport} from '../../src/fuse/transport.ts';
 
 export type OperationName = (typeof operations)[number]['name'];
@@ -102,11 +102,18 @@ export class FakeKernel implements Transport {
 		return this.sendResult;
 	}
 
+	/** What a request starts with, after what was agreed on. */
+	#layoutOf({request, requestWith}: Operation): Layout | undefined {
+		if (requestWith === undefined) return request;
+		const isAgreed = this.connection?.agreement?.flags.has(requestWith.flag) === true;
+		return isAgreed ? requestWith.layout : request;
+	}
+
 	/** The bytes of a request, as well-formed as what it is made of. */
 	build(name: OperationName, ask: Ask = {}): Uint8Array {
 		const row = operations.find(each => each.name === name);
 		if (row === undefined) throw new RangeError(`no operation ${name}`);
-		const layout: Layout | undefined = 'request' in row ? row.request : undefined;
+		const layout = this.#layoutOf(row);
 		const fixed = layout?.sizeBytes ?? 0;
 		const names = (ask.names ?? []).map(bytesOf);
 		const data = ask.data ?? new Uint8Array(0);
