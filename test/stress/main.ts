@@ -2,7 +2,7 @@
  * npm run stress -- fsx  [--seconds 600] [--processes 4] [--seed 1] [--system ext4box|kernel|fuse2fs]
  * npm run stress -- kill [--count 200] [--seed 1]
  *
- * Both take [--mkfs "ARGUMENTS OF MKE2FS"]. Exits 1 at the first thing that is wrong, with the seed
+ * Both take [--mkfs="ARGUMENTS OF MKE2FS"]. Exits 1 at the first thing that is wrong, with the seed
  * that makes it so.
  */
 import {parseArgs} from 'node:util';
