@@ -289,3 +289,32 @@ testUnless(why, 'where there is no inode left, nothing is left behind', t => {
 	t.is(subject.lookup(at(`${made}`)), undefined);
 	close(t, subject);
 });
+
+testUnless(why, 'in an encrypted directory names are only removed', t => {
+	const subject = open('-O', 'encrypt');
+	const {volume} = subject;
+	const parent = subject.makeDirectory(at('parent'), folder);
+	// At least a block of cipher text each.
+	const child = subject.makeFile(at('sixteen bytes it', parent), file);
+	subject.makeDirectory(at('a folder so named', parent), folder);
+	volume.transact(handle => {
+		const inode = handle.edit(subject.inode(parent));
+		inode.flags |= inodeFlags.encrypted;
+	});
+	const names = namesIn(subject, parent).filter(name => !name.startsWith('.'));
+	t.is(names.length, 2);
+	refuses(t, 'ENOKEY', () => subject.makeFile(at('new', parent), file));
+	refuses(t, 'ENOKEY', () => subject.makeDirectory(at('new', parent), folder));
+	refuses(t, 'ENOKEY', () => subject.symlink(at('new', parent), 'x', file));
+	refuses(t, 'ENOKEY', () => subject.tmpfile(parent, file));
+	refuses(t, 'ENOKEY', () => subject.link(child, at('new', parent)));
+	for (const name of names) {
+		refuses(t, 'ENOKEY', () => subject.rename(at(name, parent), at('new'), {}));
+		if (subject.lookup(at(name, parent)) === child) subject.unlink(at(name, parent));
+		else subject.rmdir(at(name, parent));
+	}
+	subject.reap(child);
+	t.is(subject.inode(parent).linkCount, 2);
+	subject.rmdir(at('parent'));
+	close(t, subject);
+});
