@@ -53,7 +53,7 @@ function helpText(): string {
 	return `Usage: ext4box COMMAND [OPTIONS] IMAGE …
 
 Mounts, reads and inspects ext2, ext3 and ext4 disk images as an ordinary user. IMAGE is a file, a
-block device, or a disk with partitions; it is never written to by the commands below.
+block device, or a disk with partitions; it is written to by mount and run alone, unless -o ro.
 
 Commands:
 ${lines.join('\n')}

@@ -21,7 +21,7 @@ EXT4BOX_MOUNT where the mount is. In the namespace there is one user and one gro
 files are shown as yours, unless a mapping is asked for (owners that are not you show as 65534).
 
   --at DIR            mount there instead of in a new place; any directory will do, not only your own
-  --ro                mount read-only
+  --ro                mount read-only (else writable, where the image may be written to)
   --partition N, --offset BYTES
                       where on the disk the file system is
   -o OPTIONS          mount options, as for "ext4box mount"

@@ -17,9 +17,9 @@ import {
 
 export const usage = `Usage: ext4box umount DIR [--lazy] [--verbose]
 
-Unmounts what "ext4box mount" mounted on DIR, and waits until the server has ended and let
-go of the image. (umount(8) and fusermount3 -u unmount as well, but return earlier.) A mount whose server was
-killed is taken away, too.
+Unmounts what "ext4box mount" mounted on DIR, and waits until all is on the disk and the server has
+let go of the image. (umount(8) and fusermount3 -u unmount as well, but return earlier; umount(8) waits,
+too, where "make -C mount-helper install" was run.) A mount whose server was killed is taken away, too.
 
   -l, -z, --lazy      unmount although files are in use: the mount goes from the tree of names at
                       once, the server ends with the last file; does not wait for that

@@ -343,7 +343,7 @@ writes('a journal that was left is brought home by the next writing mount', asyn
 	t.is(place.check(), '');
 });
 
-bothWrite(
+writes(
 	'SIGTERM: what is held open is written out, and all is brought home',
 	async (t, place) => {
 		place.mount();
