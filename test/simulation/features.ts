@@ -19,7 +19,7 @@ export const featureSets: readonly FeatureSet[] = [
 	{name: 'ext4-4k', options: [...ext4, '-b', '4096'], size: '24M'},
 	{name: 'ext4-1k', options: [...ext4, '-b', '1024'], size: '20M'},
 	{name: 'ext4-2k', options: [...ext4, '-b', '2048', '-g', '2048'], size: '24M'},
-	{name: 'ext4-64k', options: [...ext4, '-b', '65536', '-N', '1024'], size: '128M'},
+	{name: 'ext4-64k', options: [...ext4, '-b', '65536', '-N', '1024'], size: '112M'},
 	{name: 'ext2', options: ['-t', 'ext2', '-b', '1024'], size: '16M', sizeBytesMax: 2 ** 34},
 	{
 		name: 'ext2-rev0',
@@ -37,7 +37,7 @@ export const featureSets: readonly FeatureSet[] = [
 	{
 		name: 'bigalloc-4k-64k',
 		options: [...ext4, '-b', '4096', '-C', '65536', '-O', 'bigalloc', '-N', '1024'],
-		size: '128M',
+		size: '80M',
 	},
 	{name: 'inline', options: [...ext4, '-b', '1024', '-O', 'inline_data'], size: '20M'},
 	{
@@ -115,15 +115,35 @@ export const featureSets: readonly FeatureSet[] = [
 	{name: 'small', options: [...ext4, '-b', '1024', '-N', '200'], size: '3M'},
 ];
 
-const images = new Map<string, Uint8Array>();
+/** An image without its zeros: thirty of them whole would take a gigabyte. */
+type PackedImage = {
+	readonly sizeBytes: number;
+	readonly pieces: readonly {readonly position: number; readonly bytes: Uint8Array}[];
+};
+
+const pieceBytes = 4096;
+const images = new Map<string, PackedImage>();
+
+function pack(image: Uint8Array): PackedImage {
+	const zeros = Buffer.alloc(pieceBytes);
+	const pieces: {position: number; bytes: Uint8Array}[] = [];
+	for (let position = 0; position < image.length; position += pieceBytes) {
+		const bytes = image.subarray(position, position + pieceBytes);
+		if (zeros.compare(bytes) !== 0) pieces.push({position, bytes: bytes.slice()});
+	}
+	return {sizeBytes: image.length, pieces};
+}
 
 /** A new copy of the empty file system; mke2fs makes each only once. */
 export function imageOf(features: FeatureSet): Uint8Array {
-	const known = images.get(features.name);
-	if (known !== undefined) return known.slice();
-	const made = mke2fs(features.options, features.size);
-	images.set(features.name, made);
-	return made.slice();
+	let packed = images.get(features.name);
+	if (packed === undefined) {
+		packed = pack(mke2fs(features.options, features.size));
+		images.set(features.name, packed);
+	}
+	const image = new Uint8Array(packed.sizeBytes);
+	for (const {position, bytes} of packed.pieces) image.set(bytes, position);
+	return image;
 }
 
 export function featureSetNamed(name: string): FeatureSet {

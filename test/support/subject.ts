@@ -93,7 +93,7 @@ export class Subject {
 
 	/** What was committed is what a crash leaves; then the image is mounted again. */
 	crash(): void {
-		this.device = new MemoryDevice(this.device.bytes.slice());
+		this.device = new MemoryDevice(this.device.bytes);
 		this.reopen();
 	}
 
