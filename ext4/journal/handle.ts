@@ -50,6 +50,14 @@ function copyOf(bytes: Uint8Array): Uint8Array {
 	return spare;
 }
 
+/** Freed blocks that a block of the log names, where those are the fewest: of 1 KiB, in 64 bits. */
+const revokesPerLogBlock = 125;
+
+/** Blocks of the log that the naming of so many freed blocks takes at most. */
+export function logBlocksOfRevokes(count: number): number {
+	return Math.ceil(count / revokesPerLogBlock);
+}
+
 type SavedBlock = {
 	readonly block: CachedBlock;
 	readonly bytes: Uint8Array;
@@ -63,6 +71,7 @@ export class Handle {
 	readonly mayUseReserved: boolean;
 	readonly #transaction: Transaction;
 	readonly #saved: SavedBlock[] = [];
+	#forgotten = 0;
 	readonly #inodes = new Map<number, MutableInode>();
 	readonly #groups = new Map<number, {group: Group; before: Group}>();
 	readonly #undo: (() => void)[] = [];
@@ -88,14 +97,19 @@ export class Handle {
 		return this.#now;
 	}
 
-	/** Blocks that the running transaction holds so far, those of this handle counted in. */
-	get transactionBlocks(): number {
-		return this.#transaction.blocks.size;
+	/** Blocks of the log that the changes of this handle take so far. */
+	get touchedBlocks(): number {
+		return this.#saved.length + logBlocksOfRevokes(this.#forgotten);
 	}
 
-	/** Blocks that this handle has changed so far. */
-	get touchedBlocks(): number {
-		return this.#saved.length;
+	/** Nothing that a commit would write was changed so far. */
+	get isEmpty(): boolean {
+		return (
+			this.touchedBlocks === 0 &&
+			this.#inodes.size === 0 &&
+			this.#groups.size === 0 &&
+			this.#superblockBefore === undefined
+		);
 	}
 
 	/** Gives leave to change `block`, from now to the handle's end. */
@@ -137,6 +151,7 @@ export class Handle {
 		const block = cache.peek(number);
 		const wasRevoked = revoked.has(number);
 		revoked.add(number);
+		this.#forgotten++;
 		const wasRunning = blocks.delete(number);
 		const wasLogged = logged.delete(number);
 		cache.drop(number);

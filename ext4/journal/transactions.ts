@@ -20,7 +20,7 @@ import {assert, CorruptError, DeviceError, FileError} from '../errors.ts';
 import type {Timestamp} from '../layout/inode.ts';
 import type {Volume} from '../volume.ts';
 import type {CommitLog} from './commit-log.ts';
-import {Handle, type HandleOptions, RetryAfterCommit} from './handle.ts';
+import {Handle, type HandleOptions, logBlocksOfRevokes, RetryAfterCommit} from './handle.ts';
 import {writeHome} from './write-home.ts';
 
 export type Transaction = {
@@ -216,9 +216,7 @@ export class Transactions {
 		try {
 			const result = operation(handle);
 			handle.finish();
-			if (!wasOpen && transaction.blocks.size === 0 && transaction.revoked.size === 0) {
-				this.#running = undefined; // Nothing was changed after all.
-			}
+			if (!wasOpen && handle.isEmpty) this.#running = undefined;
 			return result;
 		} catch (error) {
 			handle.rollBack();
@@ -251,7 +249,9 @@ export class Transactions {
 	#makeRoom(credits: number): void {
 		const {transactionBlocksMax} = this.#log;
 		const max = Math.min(transactionBlocksMax, this.#volume.cache.pinnedBlocksMax);
-		if ((this.#running?.blocks.size ?? 0) + credits > max) this.commit();
+		if (this.#running === undefined) return;
+		const {blocks, revoked} = this.#running;
+		if (blocks.size + logBlocksOfRevokes(revoked.size) + credits > max) this.commit();
 	}
 
 	/** Makes every checksum right, and every count that is kept elsewhere until now. */

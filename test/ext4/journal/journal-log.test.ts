@@ -221,3 +221,15 @@ testUnless(why, 'a log that is too short is not written to', t => {
 	const error = t.throws(() => openForWriting(new MemoryDevice(bytes), testOptions()));
 	t.is((error as CorruptError).code, 'EXT4_BAD_JOURNAL');
 });
+
+testUnless(why, 'a transaction that frees more than the log can name is committed in parts', t => {
+	const bytes = makeStampedImage(['-t', 'ext4', '-b', '1024', '-J', 'size=1', '-O', '64bit']);
+	const volume = openForWriting(new MemoryDevice(bytes), testOptions());
+	for (let step = 0; step < 2500; step++) {
+		volume.transact(handle => {
+			for (let block = 0; block < 64; block++) handle.forget(10_000 + step * 64 + block);
+		});
+	}
+	t.true((volume.transactions?.counts.commits ?? 0) > 4);
+	closeVolume(volume);
+});

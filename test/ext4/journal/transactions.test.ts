@@ -136,6 +136,24 @@ test('an operation that changes nothing opens no transaction', t => {
 	t.is(log.committed.length, 0);
 });
 
+test('one that changes the superblock alone opens one', t => {
+	const {volume} = tinyVolume();
+	volume.transact(handle => {
+		handle.editSuperblock().lastOrphan = 7;
+	});
+	t.true(volume.transactions?.isOpen);
+	volume.transactions?.sync();
+	t.is(Volume.open(volume.device).superblock.lastOrphan, 7);
+});
+
+test('blocks that are freed count for the size of an operation', t => {
+	const {volume} = tinyVolume();
+	volume.transact(handle => {
+		for (let block = 0; block < 10_000; block++) handle.forget(block + 1000);
+		t.is(handle.touchedBlocks, 80);
+	});
+});
+
 test('what can only be had after a commit is tried again after one', t => {
 	const {volume, log} = tinyVolume();
 	volume.transact(handle => handle.edit(volume.readInode(2)));
