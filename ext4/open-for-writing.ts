@@ -9,6 +9,7 @@
  * Each arrow is a flush. Between the two, an image with a journal says `needs_recovery`, and one
  * without is not marked clean. Kernel documentation, "Super Block", s_state.
  */
+import {allocatorOf} from './allocator/state.ts';
 import type {CachedBlock} from './block-cache.ts';
 import type {BlockDevice} from './device.ts';
 import {assert, CorruptError, FileError, UnsupportedError} from './errors.ts';
@@ -57,30 +58,6 @@ function writeSuperblockInPlace(volume: Volume, time: Timestamp): void {
 	volume.writeSuperblock(time, block => blocks.push(block));
 	writeHome(device, geometry.blockSize, blocks);
 	device.flush();
-}
-
-/**
- * Counts what is free from the group descriptors, which a journal keeps true; the superblock's own
- * counts are written by the kernel at unmount alone.
- */
-function recount(volume: Volume): void {
-	const {superblock, geometry} = volume;
-	let clusters = 0;
-	let inodes = 0;
-	for (let index = 0; index < geometry.groupCount; index++) {
-		const group = volume.group(index);
-		clusters += group.freeClusterCount;
-		inodes += group.freeInodeCount;
-	}
-	const blocks = clusters * 2 ** geometry.clusterBits;
-	if (blocks > geometry.blockCount || inodes > geometry.inodeCount) {
-		throw new CorruptError(
-			'EXT4_BAD_GROUP_DESCRIPTOR',
-			`${blocks} of ${geometry.blockCount} blocks are free, ${inodes} of ${geometry.inodeCount} inodes`,
-		);
-	}
-	superblock.freeBlockCount = blocks;
-	superblock.freeInodeCount = inodes;
 }
 
 /** Says in the superblock, on the medium, that the file system is in use. */
@@ -161,7 +138,6 @@ function mount(
 	const {device} = asItLies;
 	const time = options.clock();
 	const hasJournal = asItLies.features.has('has_journal');
-	const wasUnmounted = asItLies.superblock.isClean && !asItLies.features.has('needs_recovery');
 	const recovery = hasJournal ? bringHome(asItLies, time) : undefined;
 	const volume = Volume.openAsItLies(device, options); // A replay may have changed anything.
 	volume.features.assertWritable();
@@ -171,7 +147,7 @@ function mount(
 	volume.assertRoot();
 	volume.recovery = recovery;
 	volume.random = options.randomUint32;
-	if (!wasUnmounted) recount(volume);
+	allocatorOf(volume); // Looks at all groups before anything is changed, as it must.
 	const log = hasJournal ? JournalLog.openEmpty(volume) : new InPlaceLog(volume);
 	const wasClean = volume.superblock.isClean;
 	const session: Session = {options, log, mmp, wasClean, isWritable: false};
@@ -197,8 +173,11 @@ function unmount(volume: Volume, session: Session): void {
 		session.log.empty();
 	}
 	superblock.features = superblock.features.without('needs_recovery');
-	// Some may be left where the volume is read on: files without a name that are open yet.
-	if (!hasOrphans(volume)) superblock.features = superblock.features.without('orphan_present');
+	// Some may be left where the volume is read on: files without a name that are open yet. Those
+	// of a damaged file system are not even looked at.
+	if (!superblock.hasErrors && !hasOrphans(volume)) {
+		superblock.features = superblock.features.without('orphan_present');
+	}
 	superblock.isClean = session.wasClean;
 	writeSuperblockInPlace(volume, session.options.clock());
 	session.mmp?.release();
@@ -229,7 +208,7 @@ export function remountReadOnly(volume: Volume): void {
 	const session = sessions.get(volume);
 	if (session?.isWritable !== true) return;
 	unmount(volume, session);
-	volume.transactions = undefined;
+	if (volume.transactions?.failure === undefined) volume.transactions = undefined;
 }
 
 /**
@@ -239,7 +218,7 @@ export function remountReadOnly(volume: Volume): void {
  */
 export function remountReadWrite(volume: Volume): void {
 	const session = sessions.get(volume);
-	if (session === undefined || volume.transactions?.isAborted === true) {
+	if (session === undefined || volume.transactions?.failure !== undefined) {
 		throw new FileError('EROFS', 'the image is open for reading only');
 	}
 	if (session.isWritable) return;

@@ -119,6 +119,19 @@ export type Survey = {
 	readonly directoryCount: number;
 };
 
+function assertCounts(
+	{geometry}: Volume,
+	{freeClusterCount, freeInodeCount}: {freeClusterCount: number; freeInodeCount: number},
+): void {
+	const {blockCount, inodeCount, clusterBits} = geometry;
+	const freeBlocks = freeClusterCount * 2 ** clusterBits;
+	if (freeBlocks <= blockCount && freeInodeCount <= inodeCount) return;
+	throw new CorruptError(
+		'EXT4_BAD_GROUP_DESCRIPTOR',
+		`${freeBlocks} of ${blockCount} blocks are free, ${freeInodeCount} of ${inodeCount} inodes`,
+	);
+}
+
 /**
  * Throws `CorruptError` where metadata overlaps or a descriptor is broken, `UnsupportedError`
  * where there are more groups than can be looked at.
@@ -141,6 +154,7 @@ export function survey(volume: Volume): Survey {
 		counts.freeInodeCount += group.freeInodeCount;
 		counts.directoryCount += group.usedDirectoryCount;
 	}
+	assertCounts(volume, counts);
 	addJournal(volume, zones);
 	if (volume.features.has('mmp')) {
 		const block = ext4_super_block.at(volume.superblock.view, 0).s_mmp_block;

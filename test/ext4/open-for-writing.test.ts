@@ -1,4 +1,5 @@
-import {DeviceError, FileError, UnsupportedError} from '../../ext4/errors.ts';
+import {allocateBlocks} from '../../ext4/allocator/blocks.ts';
+import {CorruptError, DeviceError, FileError, UnsupportedError} from '../../ext4/errors.ts';
 import {ext4_super_block, superblockState} from '../../ext4/layout/superblock.ts';
 import {
 	closeVolume,
@@ -6,6 +7,7 @@ import {
 	remountReadOnly,
 	remountReadWrite,
 } from '../../ext4/open-for-writing.ts';
+import {addOrphan} from '../../ext4/orphans/orphans.ts';
 import {Volume} from '../../ext4/volume.ts';
 import {CrashDevice, crashesOf} from '../support/crash-device.ts';
 import {hasDebugfs} from '../support/e2fsprogs.ts';
@@ -84,6 +86,48 @@ testUnless(why, 'free counts that nobody wrote down are counted anew', t => {
 	t.is(volume.superblock.freeInodeCount, s_free_inodes_count);
 	closeVolume(volume);
 	t.is(superblockOf(bytes).s_free_blocks_count_lo, s_free_blocks_count_lo);
+});
+
+testUnless(why, 'free counts stay right when the first operation fails', t => {
+	const bytes = makeStampedImage(['-t', 'ext3', '-b', '1024']);
+	const {s_free_blocks_count_lo} = superblockOf(bytes);
+	superblockOf(bytes).s_free_blocks_count_lo = 5;
+	const volume = openForWriting(new MemoryDevice(bytes), testOptions());
+	t.throws(
+		() =>
+			volume.transact(handle => {
+				handle.editSuperblock();
+				allocateBlocks(handle, handle.edit(volume.readInode(13)), {goal: 0, length: 1});
+				throw new FileError('EPERM', 'no');
+			}),
+		{instanceOf: FileError, message: 'no'},
+	);
+	t.is(volume.superblock.freeBlockCount, s_free_blocks_count_lo);
+});
+
+testUnless(why, 'orphans of a damaged file system are not denied', t => {
+	const options = ['-t', 'ext4', '-b', '1024', '-O', 'orphan_file,^metadata_csum'];
+	const bytes = makeStampedImage(options);
+	const volume = openForWriting(new MemoryDevice(bytes), testOptions());
+	volume.transact(handle => addOrphan(handle, volume.readInode(20)));
+	remountReadOnly(volume);
+	superblockOf(bytes).s_state |= superblockState.errorsSeen;
+	closeVolume(openForWriting(new MemoryDevice(bytes), testOptions()));
+	t.is(superblockOf(bytes).s_feature_ro_compat & orphanPresent, orphanPresent);
+});
+
+testUnless(why, 'what turned out to be damaged is not made writable again', t => {
+	const bytes = makeStampedImage(['-t', 'ext4', '-b', '1024']);
+	const volume = openForWriting(new MemoryDevice(bytes), {...testOptions(), errors: 'remount-ro'});
+	t.throws(() =>
+		volume.transact(() => {
+			throw new CorruptError('EXT4_BAD_INODE', 'damaged');
+		}),
+	);
+	remountReadOnly(volume);
+	t.is(superblockOf(bytes).s_feature_incompat & needsRecovery, 0);
+	t.throws(() => remountReadWrite(volume), {instanceOf: FileError, message: /only/});
+	t.throws(() => stamp(volume, 1), {instanceOf: FileError, message: /damaged/});
 });
 
 testUnless(why, 'what must not be written to is not', t => {
