@@ -10,7 +10,7 @@ import {CorruptError, FileError} from '../errors.ts';
 import type {Handle} from '../journal/handle.ts';
 import type {MutableInode} from '../layout/inode.ts';
 import {assertPointer, directCount} from './block-map.ts';
-import {type SpaceRun, touchedBlocksMax} from './run.ts';
+import {freedAtOnceMax, type SpaceRun, touchedBlocksMax} from './run.ts';
 
 /** Physical numbers are 32 bits wide in a map. */
 const mapPhysicalEnd = 2 ** 32;
@@ -166,14 +166,19 @@ function isLarge({handle, touchedBefore}: Removal): boolean {
 	return handle.touchedBlocks - touchedBefore > touchedBlocksMax;
 }
 
-/** Frees the data blocks at `[first, end)` of a list, in runs, from the end on. */
-function clearData(removal: Removal, list: PointerList, first: number, end: number): void {
+/**
+ * Frees the data blocks at `[first, end)` of a list, in runs, from the end on. False where the handle
+ * has grown large.
+ */
+function clearData(removal: Removal, list: PointerList, first: number, end: number): boolean {
 	const {handle, inode, kind} = removal;
+	const atOnce = freedAtOnceMax(handle.volume, kind);
 	for (let index = end; index > first; ) {
+		if (isLarge(removal)) return false;
 		const last = list.get(--index);
 		if (last === 0) continue;
 		let length = 1;
-		while (index > first && list.get(index - 1) === last - length) {
+		while (length < atOnce && index > first && list.get(index - 1) === last - length) {
 			index--;
 			length++;
 		}
@@ -181,6 +186,7 @@ function clearData(removal: Removal, list: PointerList, first: number, end: numb
 		assertPointer(handle.volume, inode, last - length + 1, index);
 		freeBlocks(handle, inode, last - length + 1, length, kind);
 	}
+	return true;
 }
 
 /**
@@ -211,7 +217,7 @@ function clearTree(
 	const first = Math.max(0, Math.floor((removal.from - base) / span));
 	const end = Math.min(map.count, Math.ceil((removal.to - base) / span));
 	if (levels === 1) {
-		clearData(removal, map, first, end);
+		if (!clearData(removal, map, first, end)) return false;
 	} else {
 		way.push(block);
 		for (let child = end - 1; child >= first; child--) {
@@ -249,6 +255,5 @@ export function removeFromMap(
 		}
 		base -= perBlock ** (levels - 1);
 	}
-	clearData(removal, top, Math.min(from, directCount), Math.min(to, directCount));
-	return true;
+	return clearData(removal, top, Math.min(from, directCount), Math.min(to, directCount));
 }

@@ -16,7 +16,7 @@ import {
 	touchNode,
 } from './extent-edit.ts';
 import {type Extent, entryAt, extentAt, keyAt, writeExtent} from './extent-node.ts';
-import {type SpaceRun, touchedBlocksMax} from './run.ts';
+import {freedAtOnceMax, type SpaceRun, touchedBlocksMax} from './run.ts';
 
 /** One value of ee_len more tells unwritten from written. */
 function lengthMax(isUnwritten: boolean): number {
@@ -198,6 +198,7 @@ export function removeExtents(
 	kind: 'data' | 'metadata',
 ): boolean {
 	const touchedBefore = handle.touchedBlocks;
+	const atOnce = freedAtOnceMax(handle.volume, kind);
 	let end = to;
 	while (end > from) {
 		const found = lastExtentBefore(handle.volume, inode, end);
@@ -205,8 +206,8 @@ export function removeExtents(
 		const {path, index, extent} = found;
 		const extentEnd = extent.logical + extent.length;
 		if (extentEnd <= from) return true;
-		const start = Math.max(extent.logical, from);
 		const stop = Math.min(extentEnd, end);
+		const start = Math.max(extent.logical, from, stop - atOnce);
 		const rest: Extent[] = [];
 		if (extent.logical < start) rest.push(part(extent, extent.logical, start));
 		if (stop < extentEnd) rest.push(part(extent, stop, extentEnd));

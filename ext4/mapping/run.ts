@@ -1,3 +1,5 @@
+import type {Volume} from '../volume.ts';
+
 /**
  * A stretch of a file as it lies on the device. All numbers count file system blocks: `logical`
  * from the start of the file, `physical` from the start of the file system.
@@ -29,3 +31,15 @@ export const logicalBlocksMax = 2 ** 32;
 
 /** Changed blocks from which on work that can be done in parts leaves the rest to another handle. */
 export const touchedBlocksMax = 64;
+
+/** Of metadata: each of its blocks is to be revoked. */
+const metadataFreedAtOnce = 4096;
+
+/** Each group has a bitmap, and groups may be small. */
+const groupsFreedAtOnce = 32;
+
+/** Blocks, one behind the other, that may be freed without changing many blocks of metadata. */
+export function freedAtOnceMax(volume: Volume, kind: 'data' | 'metadata'): number {
+	const inGroups = groupsFreedAtOnce * volume.geometry.blocksPerGroup;
+	return kind === 'data' ? inGroups : Math.min(metadataFreedAtOnce, inGroups);
+}
