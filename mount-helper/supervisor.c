@@ -80,25 +80,22 @@ static void begin_stop(struct session *session) {
 		stop_server(session); /* It has nothing to commit yet, and may never come to read ENODEV. */
 	}
 	session->phase = PHASE_STOPPING;
-	session->kill_at = now_ms() + COMMIT_MS;
-	switch (mounted_remove(&session->mount, false, NULL, 0)) {
-	case UNMOUNTED:
-		return;
-	case UNMOUNT_BUSY:
+	enum unmounted result = mounted_remove(&session->mount, false, NULL, 0);
+	if (result == UNMOUNT_BUSY) {
 		if (!session->options->read_only) {
 			start_sync(session);
 		}
 		mounted_remove(&session->mount, true, NULL, 0);
+	}
+	/* From here, not before: the unmount itself takes as long as the kernel has pages to write. */
+	session->kill_at = now_ms() + COMMIT_MS;
+	if (result != UNMOUNTED) {
+		/* In use; or something lies on top of our mount, and it can't be taken from below. */
 		session->abort_at = now_ms() + GRACE_MS;
-		if (session->syncer > 0) {
-			session->abort_at += SYNC_MS;
-			session->kill_at += SYNC_MS;
-		}
-		return;
-	case UNMOUNT_COVERED:
-		/* Something lies on top of our mount: it can't be taken from below. */
-		session->abort_at = now_ms() + GRACE_MS;
-		return;
+	}
+	if (session->syncer > 0) {
+		session->abort_at += SYNC_MS;
+		session->kill_at += SYNC_MS;
 	}
 }
 

@@ -88,7 +88,19 @@ async function openVolume(config: ServerConfig): Promise<Opened> {
 	};
 	if (config.readOnly) return {volume: Volume.open(device, options), device, syscalls: undefined};
 	const syscalls = await import('./syscalls.ts');
+	outliveSignals();
 	return {volume: openWritable(device, config, options, syscalls), device, syscalls};
+}
+
+/**
+ * At the end of a session every process of it is told to end. The supervisor unmounts then, and so
+ * ends this one, when all is on the medium. A listener keeps the signal from doing it at once; it is
+ * never called, as nothing here returns to Node's loop.
+ */
+function outliveSignals(): void {
+	for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const) {
+		process.on(signal, () => {});
+	}
 }
 
 /** While nothing is asked, what falls due by itself is done. */

@@ -343,24 +343,22 @@ writes('a journal that was left is brought home by the next writing mount', asyn
 	t.is(place.check(), '');
 });
 
-writes(
-	'SIGTERM: what is held open is written out, and all is brought home',
-	async (t, place) => {
-		place.mount();
-		place.sh('umask 0; : > held');
-		const descriptor = fs.openSync(place.at('held'), 'r+');
-		fs.writeSync(descriptor, 'not synced');
-		const {supervisor} = place.processes();
-		process.kill(supervisor, 'SIGTERM');
-		t.not(await until(() => !fs.existsSync(`/proc/${supervisor}`), 8000), null);
-		t.is(mountAt(place.mountpoint), null);
-		codeOf(() => fs.closeSync(descriptor));
-		t.is(place.check(), '');
-		place.mount('ro');
-		t.is(fs.readFileSync(place.at('held'), 'utf8'), 'not synced');
-		place.umount();
-	},
-);
+writes('SIGTERM: what is held open is written out, and all is brought home', async (t, place) => {
+	place.mount();
+	place.sh('umask 0; : > held');
+	const descriptor = fs.openSync(place.at('held'), 'r+');
+	fs.writeSync(descriptor, 'not synced');
+	const {supervisor, server} = place.processes();
+	process.kill(server, 'SIGTERM'); // As at the end of a session: to every process of it.
+	process.kill(supervisor, 'SIGTERM');
+	t.not(await until(() => !fs.existsSync(`/proc/${supervisor}`), 8000), null);
+	t.is(mountAt(place.mountpoint), null);
+	codeOf(() => fs.closeSync(descriptor));
+	t.is(place.check(), '');
+	place.mount('ro');
+	t.is(fs.readFileSync(place.at('held'), 'utf8'), 'not synced');
+	place.umount();
+});
 
 writes('a lazy unmount ends when the last file is closed', async (t, place) => {
 	place.mount();
