@@ -10,6 +10,7 @@ import type {OrphanSlot} from './orphan-file.ts';
 import {
 	adoptFirst,
 	adoptSlot,
+	forgetKnownOrphans,
 	isOrphan,
 	knownOrphans,
 	orphanFileOf,
@@ -88,7 +89,9 @@ export function reapOrphans(volume: Volume): void {
 	for (const number of knownOrphans(volume)) reapInode(volume, number);
 }
 
+/** Of an orphan that could not be cleaned up nothing more is tried: it is e2fsck's. */
 function forgetList(volume: Volume): void {
+	forgetKnownOrphans(volume);
 	volume.transact(handle => {
 		if (volume.superblock.lastOrphan !== 0) handle.editSuperblock().lastOrphan = 0;
 	});

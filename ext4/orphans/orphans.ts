@@ -56,6 +56,14 @@ export function hasOrphans(volume: Volume): boolean {
 	return (orphansOf.get(volume)?.places.size ?? 0) > 0;
 }
 
+/** Nothing is known of any orphan any more, wherever it stands. */
+export function forgetKnownOrphans(volume: Volume): void {
+	const orphans = orphansOf.get(volume);
+	if (orphans === undefined) return;
+	orphans.places.clear();
+	orphans.head = undefined;
+}
+
 /** The numbers of all orphans that are known of, as a copy. */
 export function knownOrphans(volume: Volume): number[] {
 	return [...(orphansOf.get(volume)?.places.keys() ?? [])];

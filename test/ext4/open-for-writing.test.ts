@@ -7,7 +7,7 @@ import {
 	remountReadOnly,
 	remountReadWrite,
 } from '../../ext4/open-for-writing.ts';
-import {addOrphan} from '../../ext4/orphans/orphans.ts';
+import {addOrphan, hasOrphans} from '../../ext4/orphans/orphans.ts';
 import {Volume} from '../../ext4/volume.ts';
 import {CrashDevice, crashesOf} from '../support/crash-device.ts';
 import {hasDebugfs} from '../support/e2fsprogs.ts';
@@ -114,6 +114,25 @@ testUnless(why, 'orphans of a damaged file system are not denied', t => {
 	superblockOf(bytes).s_state |= superblockState.errorsSeen;
 	closeVolume(openForWriting(new MemoryDevice(bytes), testOptions()));
 	t.is(superblockOf(bytes).s_feature_ro_compat & orphanPresent, orphanPresent);
+});
+
+testUnless(why, 'an orphan that can not be cleaned up is left alone to the end', t => {
+	const bytes = makeStampedImage(['-t', 'ext4', '-b', '1024', '-O', '^orphan_file']);
+	const volume = openForWriting(new MemoryDevice(bytes), testOptions());
+	volume.transact(handle => {
+		const inode = handle.edit(volume.readInode(20));
+		addOrphan(handle, inode);
+		inode.linkCount = 0;
+		inode.blockBytes.fill(0xff);
+	});
+	remountReadOnly(volume);
+	const again = openForWriting(new MemoryDevice(bytes), {...testOptions(), errors: 'continue'});
+	t.true(again.superblock.hasErrors);
+	t.is(again.superblock.lastOrphan, 0);
+	t.false(hasOrphans(again));
+	closeVolume(again);
+	t.is(superblockOf(bytes).s_last_orphan, 0);
+	t.is(superblockOf(bytes).s_feature_incompat & needsRecovery, 0);
 });
 
 testUnless(why, 'what turned out to be damaged is not made writable again', t => {
