@@ -14,8 +14,10 @@ export type CommittedTransaction = {
 };
 
 export interface CommitLog {
-	/** How many blocks of metadata one transaction may hold. */
+	/** How many blocks of metadata one transaction should hold at most. */
 	readonly transactionBlocksMax: number;
+	/** How many it can hold, whatever was committed before. */
+	readonly transactionBlocksLimit: number;
 	/** True where `commit` writes blocks to their places, so that nothing remains to be brought home. */
 	readonly isInPlace: boolean;
 	/**

@@ -28,7 +28,8 @@ import type {Transaction} from './transactions.ts';
 
 /**
  * Thrown by an allocator that finds room only in what the running transaction has freed: that may
- * be used again once the transaction is committed. `Volume.transact` then commits and tries anew.
+ * be used again once the transaction is committed; and for an operation that does not fit into the
+ * running transaction. `Volume.transact` then commits and tries anew.
  */
 export class RetryAfterCommit extends Error {
 	override readonly name = 'RetryAfterCommit';
@@ -230,13 +231,17 @@ export class Handle {
 		this.#afterCommit.push(action);
 	}
 
-	/** The operation succeeded. Throws `CorruptError`, `DeviceError`; then it must be rolled back. */
-	finish(): void {
+	/** The operation has come to its end. Throws `CorruptError`, `DeviceError`: then `rollBack`. */
+	writeInodes(): void {
 		for (const inode of this.#inodes.values()) {
 			const {block} = this.volume.locateInode(inode.number);
 			this.touch(block);
 			this.volume.writeInode(inode);
 		}
+	}
+
+	/** All of it belongs to the transaction; it can't be rolled back any more. */
+	finish(): void {
 		for (const saved of this.#saved) {
 			saved.block.savedBy = undefined;
 			if (spareCopies.length < spareCopiesMax) spareCopies.push(saved.bytes);

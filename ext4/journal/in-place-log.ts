@@ -41,6 +41,7 @@ function fixedMetadata(volume: Volume): Stretch[] {
 
 export class InPlaceLog implements CommitLog {
 	readonly transactionBlocksMax = Number.POSITIVE_INFINITY;
+	readonly transactionBlocksLimit = Number.POSITIVE_INFINITY;
 	readonly isInPlace = true;
 	readonly needsCheckpoint = false;
 	readonly #volume: Volume;

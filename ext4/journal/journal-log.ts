@@ -104,6 +104,11 @@ export class JournalLog implements CommitLog {
 		return Math.floor(this.#capacity / 4);
 	}
 
+	/** What is left of half the log is for what a commit adds: descriptors of groups, and of blocks. */
+	get transactionBlocksLimit(): number {
+		return Math.floor(this.#capacity * 0.4);
+	}
+
 	/**
 	 * An operation may go beyond the credits that it asked for; so there is twice as much room as a
 	 * transaction should take.

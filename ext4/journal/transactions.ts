@@ -52,6 +52,11 @@ const defaultCredits = 96;
 /** After a retry there is nothing left that a commit could free. */
 const triesMax = 2;
 
+/** Blocks of the log that the transaction takes, but for what a commit adds. */
+function sizeOf({blocks, revoked}: Transaction): number {
+	return blocks.size + logBlocksOfRevokes(revoked.size);
+}
+
 export class Transactions {
 	readonly counts = {commits: 0, checkpoints: 0, blocksCommitted: 0, rollbacks: 0};
 	readonly #volume: Volume;
@@ -215,6 +220,8 @@ export class Transactions {
 		this.#handle = handle;
 		try {
 			const result = operation(handle);
+			handle.writeInodes();
+			this.#assertFits(transaction);
 			handle.finish();
 			if (!wasOpen && handle.isEmpty) this.#running = undefined;
 			return result;
@@ -249,9 +256,16 @@ export class Transactions {
 	#makeRoom(credits: number): void {
 		const {transactionBlocksMax} = this.#log;
 		const max = Math.min(transactionBlocksMax, this.#volume.cache.pinnedBlocksMax);
-		if (this.#running === undefined) return;
-		const {blocks, revoked} = this.#running;
-		if (blocks.size + logBlocksOfRevokes(revoked.size) + credits > max) this.commit();
+		if (this.#running !== undefined && sizeOf(this.#running) + credits > max) this.commit();
+	}
+
+	/**
+	 * What can be large is done in parts; but a damaged image may make any operation so. Throws
+	 * `RetryAfterCommit`: it may fit into a transaction of its own.
+	 */
+	#assertFits(transaction: Transaction): void {
+		if (sizeOf(transaction) <= this.#log.transactionBlocksLimit) return;
+		throw new RetryAfterCommit('the operation changes more blocks than the transaction may have');
 	}
 
 	/** Makes every checksum right, and every count that is kept elsewhere until now. */

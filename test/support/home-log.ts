@@ -6,6 +6,7 @@ import type {Volume} from '../../ext4/volume.ts';
 
 export class HomeLog implements CommitLog {
 	readonly transactionBlocksMax: number;
+	transactionBlocksLimit = Number.POSITIVE_INFINITY;
 	readonly isInPlace = true;
 	readonly needsCheckpoint = false;
 	/** What was committed, in order. */
