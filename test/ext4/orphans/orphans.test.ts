@@ -1,4 +1,15 @@
-import {existsSync, readFileSync} from 'node:fs';
+import {execFileSync} from 'node:child_process';
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readFileSync,
+	rmdirSync,
+	rmSync,
+	writeFileSync,
+} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import fc from 'fast-check';
 import {crc32cOf} from '../../../ext4/checksum.ts';
@@ -8,12 +19,15 @@ import {ext4_super_block} from '../../../ext4/layout/superblock.ts';
 import {mapAt} from '../../../ext4/mapping/index.ts';
 import {cleanOrphans} from '../../../ext4/orphans/clean.ts';
 import {addOrphan, hasOrphans, isOrphan, removeOrphan} from '../../../ext4/orphans/orphans.ts';
-import {hasDebugfs} from '../../support/e2fsprogs.ts';
+import {Volume} from '../../../ext4/volume.ts';
+import {e2fsprogs, hasDebugfs} from '../../support/e2fsprogs.ts';
 import {mke2fs} from '../../support/made-volume.ts';
 import {testUnless} from '../../support/skip.ts';
 import {findProblems, Subject} from '../../support/subject.ts';
 
 const why = hasDebugfs ? undefined : 'e2fsprogs is not installed';
+const canMount = process.getuid?.() === 0 && existsSync('/dev/loop-control');
+const whyNoKernel = why ?? (canMount ? undefined : 'only root mounts');
 const file = {mode: 0o644, uid: 1000, gid: 1000, umask: 0};
 const root = 2;
 
@@ -38,6 +52,30 @@ function imageAfterCrash(subject: Subject): Uint8Array {
 	subject.commit();
 	subject.checkpoint();
 	return subject.device.bytes.slice();
+}
+
+/** Has `action` change the bytes in a file. */
+function inFile(bytes: Uint8Array, action: (path: string, folder: string) => void): void {
+	const folder = mkdtempSync(join(tmpdir(), 'ext4box-orphans-'));
+	try {
+		const path = join(folder, 'image');
+		writeFileSync(path, bytes);
+		action(path, folder);
+		bytes.set(readFileSync(path));
+	} finally {
+		rmSync(folder, {recursive: true});
+	}
+}
+
+/** The kernel mounts the image for writing, and unmounts it. */
+function mountedByKernel(bytes: Uint8Array): void {
+	inFile(bytes, (path, folder) => {
+		const directory = join(folder, 'mount');
+		mkdirSync(directory);
+		execFileSync('mount', ['-t', 'ext4', '-o', 'loop', path, directory], {stdio: 'pipe'});
+		execFileSync('umount', [directory], {stdio: 'pipe'});
+		rmdirSync(directory);
+	});
 }
 
 /** A file with some data that has lost its name; its number. */
@@ -92,6 +130,34 @@ for (const {name, options} of kinds) {
 		t.is(subject.volume.superblock.freeInodeCount, free - 1);
 		t.is(subject.lookup({parent: root, name: 'linked'}), linked);
 		close(t, subject);
+	});
+
+	testUnless(whyNoKernel, `the kernel frees what a crash has left: ${name}`, t => {
+		const subject = open(...options);
+		const {freeInodeCount, freeBlockCount} = subject.volume.superblock;
+		for (let index = 0; index < 20; index++) makeOrphan(subject, `${index}`);
+		subject.tmpfile(root, file);
+		subject.commit();
+		mountedByKernel(subject.device.bytes);
+		const later = new Subject(subject.device.bytes);
+		// Without a journal the kernel looks at no orphans: then these are ours to free.
+		t.is(later.volume.superblock.freeInodeCount, freeInodeCount);
+		t.is(later.volume.superblock.freeBlockCount, freeBlockCount);
+		close(t, later);
+	});
+
+	testUnless(why, `e2fsck frees what a crash has left: ${name}`, t => {
+		const subject = open(...options);
+		const {freeInodeCount} = subject.volume.superblock;
+		for (let index = 0; index < 20; index++) makeOrphan(subject, `${index}`);
+		subject.commit();
+		inFile(subject.device.bytes, path => {
+			// Without -f it frees what the orphan file names, but leaves the numbers in it, whoever wrote them.
+			const preened = e2fsprogs('e2fsck', ['-fp', path], [0, 1]);
+			t.false(/UNEXPECTED/.test(preened), preened);
+			e2fsprogs('e2fsck', ['-fn', path]);
+		});
+		t.is(Volume.open(subject.device).superblock.freeInodeCount, freeInodeCount);
 	});
 
 	testUnless(why, `unmounting leaves no orphans, and making read-only does: ${name}`, t => {
