@@ -184,8 +184,7 @@ const states = new WeakMap<Volume, AllocatorState>();
 /**
  * The allocator's state of a volume that is open for writing. The first call looks at all groups,
  * and makes the superblock's free counts what their descriptors say: those of the superblock are
- * brought up to date only when a file system is unmounted. So whoever opens a volume for writing
- * makes that call before the first operation.
+ * brought up to date only when a file system is unmounted. Opening for writing makes that call.
  *
  * Throws `CorruptError` where metadata overlaps or a descriptor is broken, `UnsupportedError`
  * where there are too many groups.

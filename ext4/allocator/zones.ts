@@ -13,8 +13,10 @@ import {mapAt} from '../mapping/map.ts';
 import type {Superblock} from '../superblock.ts';
 import type {Volume} from '../volume.ts';
 
-/** 16 TiB with blocks of 1 KiB, 256 TiB with those of 4 KiB. A look at each must stay affordable. */
-const groupsMax = 2 ** 21;
+/** 4 TiB with blocks of 1 KiB, 64 TiB with those of 4 KiB. The zones of all are kept in memory. */
+const groupsMax = 2 ** 19;
+/** Pieces that a journal may lie in. A map of blocks can tell of more than the image has room for. */
+const journalPiecesMax = 2 ** 16;
 
 /** Blocks at the start of a group for the superblock's copy, descriptors, and those yet to come. */
 export function headBlocks(superblock: Superblock, index: number): number {
@@ -36,29 +38,49 @@ export function headBlocks(superblock: Superblock, index: number): number {
 	return bootBlocks + (hasCopy ? 1 : 0) + (holdsDescriptors ? 1 : 0);
 }
 
-export type Zone = {readonly start: number; readonly end: number};
+type Zone = {readonly start: number; end: number};
 
-/** Zones in order; those that touch are one. */
+/**
+ * How many of the last zones what is added may go on: with flex_bg the bitmaps of one kind, and the
+ * inode tables, of groups one behind another lie side by side.
+ */
+const openZones = 4;
+
+/** Zones as they are found, in any order. */
+class FoundZones {
+	readonly all: Zone[] = [];
+
+	add(start: number, length: number): void {
+		if (length === 0) return;
+		for (let back = 1; back <= openZones; back++) {
+			const zone = this.all.at(-back);
+			if (zone?.end !== start) continue;
+			zone.end += length;
+			return;
+		}
+		this.all.push({start, end: start + length});
+	}
+}
+
+/** Zones in order. */
 export class Zones {
 	readonly #zones: readonly Zone[];
 
 	/** Throws `CorruptError` where two overlap: a block then would be two things at once. */
-	constructor(zones: Zone[]) {
-		zones.sort((a, b) => a.start - b.start);
-		const merged: Zone[] = [];
-		for (const zone of zones) {
-			const last = merged.at(-1);
-			if (last !== undefined && zone.start < last.end) {
+	constructor({all}: FoundZones) {
+		all.sort((a, b) => a.start - b.start);
+		let end = 0;
+		for (const zone of all) {
+			if (zone.start < end) {
 				throw new CorruptError(
 					'EXT4_BAD_GROUP_DESCRIPTOR',
 					'two parts of the metadata lie in the same block',
 					{block: zone.start},
 				);
 			}
-			if (last?.end === zone.start) merged[merged.length - 1] = {start: last.start, end: zone.end};
-			else merged.push(zone);
+			end = zone.end;
 		}
-		this.#zones = merged;
+		this.#zones = all;
 	}
 
 	/** Whether any of the blocks `[start, end)` lies in a zone. */
@@ -75,22 +97,17 @@ export class Zones {
 	}
 }
 
-function addGroup(volume: Volume, index: number, zones: Zone[]): void {
+function addGroup(volume: Volume, index: number, zones: FoundZones): void {
 	const {superblock, geometry} = volume;
 	const group = volume.group(index);
 	const first = firstBlockOfGroup(superblock, index);
-	const places: readonly (readonly [number, number])[] = [
-		[first, Math.min(headBlocks(superblock, index), geometry.blockCount - first)],
-		[group.blockBitmap, 1],
-		[group.inodeBitmap, 1],
-		[group.inodeTable, geometry.inodeTableBlocks],
-	];
-	for (const [start, length] of places) {
-		if (length > 0) zones.push({start, end: start + length});
-	}
+	zones.add(first, Math.min(headBlocks(superblock, index), geometry.blockCount - first));
+	zones.add(group.blockBitmap, 1);
+	zones.add(group.inodeBitmap, 1);
+	zones.add(group.inodeTable, geometry.inodeTableBlocks);
 }
 
-function addJournal(volume: Volume, zones: Zone[]): void {
+function addJournal(volume: Volume, zones: FoundZones): void {
 	const {superblock, geometry} = volume;
 	if (!superblock.features.has('has_journal') || superblock.journalInode === 0) return;
 	const inode = volume.readReservedInode(superblock.journalInode);
@@ -100,12 +117,16 @@ function addJournal(volume: Volume, zones: Zone[]): void {
 			inode: inode.number,
 		});
 	}
+	const piecesMax = zones.all.length + journalPiecesMax;
 	for (let logical = 0; logical < end; ) {
 		const run = mapAt(volume, inode, logical);
 		const skip = logical - run.logical;
 		const length = Math.min(run.length - skip, end - logical);
-		if (run.kind !== 'hole') {
-			zones.push({start: run.physical + skip, end: run.physical + skip + length});
+		if (run.kind !== 'hole') zones.add(run.physical + skip, length);
+		if (zones.all.length > piecesMax) {
+			throw new CorruptError('EXT4_BAD_JOURNAL', 'the journal lies in too many pieces', {
+				inode: inode.number,
+			});
 		}
 		logical += length;
 	}
@@ -145,7 +166,7 @@ export function survey(volume: Volume): Survey {
 			`${geometry.groupCount} block groups are more than can be written to; at most ${groupsMax} are possible`,
 		);
 	}
-	const zones: Zone[] = [];
+	const zones = new FoundZones();
 	const counts = {freeClusterCount: 0, freeInodeCount: 0, directoryCount: 0};
 	for (let index = 0; index < geometry.groupCount; index++) {
 		addGroup(volume, index, zones);
@@ -158,7 +179,7 @@ export function survey(volume: Volume): Survey {
 	addJournal(volume, zones);
 	if (volume.features.has('mmp')) {
 		const block = ext4_super_block.at(volume.superblock.view, 0).s_mmp_block;
-		if (block !== 0) zones.push({start: block, end: block + 1});
+		if (block !== 0) zones.add(block, 1);
 	}
 	return {zones: new Zones(zones), ...counts};
 }

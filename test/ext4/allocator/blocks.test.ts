@@ -434,6 +434,21 @@ testUnless(why, 'metadata that lies in other metadata opens nothing for writing'
 	t.pass();
 });
 
+testUnless(why, 'nor does a journal in more pieces than any has', t => {
+	const image = mke2fs(['-t', 'ext3', '-b', '1024', '-J', 'size=70'], '150M');
+	const {volume} = openMade(image);
+	const view = new DataView(image.buffer, image.byteOffset);
+	const journal = volume.readReservedInode(volume.superblock.journalInode);
+	const pointer = (block: number, index: number) => view.getUint32(block * 1024 + index * 4, true);
+	const maps = journal.blockView.getUint32((12 + 1) * 4, true);
+	for (let index = 0; index < 256; index++) {
+		const map = pointer(maps, index);
+		for (let entry = 0; entry < 256; entry++) view.setUint32(map * 1024 + entry * 4, 5000, true);
+	}
+	corruptBy('EXT4_BAD_JOURNAL', () => allocatorOf(openMade(image).volume));
+	t.pass();
+});
+
 testUnless(why, 'the first block taken of a group that was never used writes its bitmap', t => {
 	const made = openMade(mke2fs(ext4, '12M'));
 	const {volume} = made;
