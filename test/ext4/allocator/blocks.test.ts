@@ -435,7 +435,7 @@ testUnless(why, 'metadata that lies in other metadata opens nothing for writing'
 });
 
 testUnless(why, 'nor does a journal in more pieces than any has', t => {
-	const image = mke2fs(['-t', 'ext3', '-b', '1024', '-J', 'size=70'], '150M');
+	const image = mke2fs(['-t', 'ext3', '-b', '1024', '-J', 'size=70'], '200M');
 	const {volume} = openMade(image);
 	const view = new DataView(image.buffer, image.byteOffset);
 	const journal = volume.readReservedInode(volume.superblock.journalInode);
