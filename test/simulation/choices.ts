@@ -65,7 +65,7 @@ export function chooseNewFile(choices: Choices): NewNode {
 }
 
 /** One of so many names: short, long, in either case, not UTF-8. */
-export function chooseName(choices: Choices, count = 40): string {
+export function chooseName(world: World, choices: Choices, count = 40): string {
 	const number = choices.below(count);
 	switch (choices.below(10)) {
 		case 0:
@@ -73,7 +73,8 @@ export function chooseName(choices: Choices, count = 40): string {
 		case 1:
 			return `NAME ${number}`;
 		case 2:
-			return `\xff\xfe${number}`;
+			// e2fsck 1.47 takes the hash of the entry before for that of a name that can't be folded.
+			return world.features.isCasefolded === true ? `other ${number}` : `\xff\xfe${number}`;
 		case 3:
 			return `${'x'.repeat(252)}${100 + number}`;
 		default:
@@ -89,7 +90,7 @@ export function chooseDirectory(world: World, choices: Choices): Node {
 }
 
 export function chooseNewPlace(world: World, choices: Choices): Place {
-	return {parent: chooseDirectory(world, choices), name: chooseName(choices)};
+	return {parent: chooseDirectory(world, choices), name: chooseName(world, choices)};
 }
 
 /** A place where there is something, mostly. */
