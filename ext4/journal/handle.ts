@@ -59,6 +59,11 @@ export function logBlocksOfRevokes(count: number): number {
 	return Math.ceil(count / revokesPerLogBlock);
 }
 
+/** The bitmap said that the block was free, and yet it holds something that is being changed. */
+function inUse(block: number): never {
+	throw new CorruptError('EXT4_BLOCK_IN_USE', 'a block that is in use is marked as free', {block});
+}
+
 type SavedBlock = {
 	readonly block: CachedBlock;
 	readonly bytes: Uint8Array;
@@ -123,12 +128,7 @@ export class Handle {
 	create(number: number, seal?: Seal): CachedBlock {
 		const {cache} = this.volume;
 		const replaced = cache.peek(number);
-		if (replaced?.isRunning === true) {
-			// The bitmap says that it is free, and yet something has just been written to it.
-			throw new CorruptError('EXT4_BLOCK_IN_USE', 'a block that is in use is marked as free', {
-				block: number,
-			});
-		}
+		if (replaced?.isRunning === true) inUse(number);
 		if (replaced?.isLogged === true) this.#transaction.logged.delete(number);
 		const block = cache.create(number);
 		this.onRollback(() => {
@@ -265,6 +265,7 @@ export class Handle {
 		const current = cache.peek(block.number);
 		// Evicted since it was read; nobody else has read it again.
 		if (current === undefined) cache.restore(block);
+		else if (current.isNew && current.savedBy === this) inUse(block.number);
 		else assert(current === block, 'a block is changed that was read before it was read again');
 		this.#saved.push({
 			block,
