@@ -8,6 +8,7 @@
  */
 import {CorruptError, UnsupportedError} from '../errors.ts';
 import {firstBlockOfGroup, hasSuperblockCopy} from '../groups.ts';
+import {journalPiecesMax} from '../journal/superblock.ts';
 import {ext4_super_block} from '../layout/superblock.ts';
 import {mapAt} from '../mapping/map.ts';
 import type {Superblock} from '../superblock.ts';
@@ -15,8 +16,6 @@ import type {Volume} from '../volume.ts';
 
 /** 4 TiB with blocks of 1 KiB, 64 TiB with those of 4 KiB. The zones of all are kept in memory. */
 const groupsMax = 2 ** 19;
-/** Pieces that a journal may lie in. A map of blocks can tell of more than the image has room for. */
-const journalPiecesMax = 2 ** 16;
 
 /** Blocks at the start of a group for the superblock's copy, descriptors, and those yet to come. */
 export function headBlocks(superblock: Superblock, index: number): number {

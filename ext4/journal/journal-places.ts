@@ -3,6 +3,7 @@ import {CorruptError} from '../errors.ts';
 import {mapAt} from '../mapping/index.ts';
 import type {Volume} from '../volume.ts';
 import {journalInodeOf} from './recover.ts';
+import {journalPiecesMax} from './superblock.ts';
 
 /** A stretch of the journal; all three in blocks. */
 type Stretch = {readonly logical: number; readonly physical: number; readonly length: number};
@@ -38,6 +39,11 @@ export class JournalPlaces {
 			if (last !== undefined && last.physical + last.length === physical) {
 				stretches[stretches.length - 1] = {...last, length: last.length + length};
 			} else stretches.push({logical, physical, length});
+			if (stretches.length > journalPiecesMax) {
+				throw new CorruptError('EXT4_BAD_JOURNAL', 'the journal lies in too many pieces', {
+					inode: inode.number,
+				});
+			}
 			logical += length;
 		}
 		return new JournalPlaces(stretches);

@@ -37,6 +37,8 @@ const lengthBlocksMax = 10_240_000;
 /** The log must keep this many blocks when fast commits take theirs, and to be written at all. */
 export const logBlocksMin = 1024;
 const fastCommitBlocksDefault = 256;
+/** Pieces that a journal may lie in. A map of blocks can tell of more than the image has room for. */
+export const journalPiecesMax = 2 ** 16;
 
 /** How many blocks are kept for fast commits where `s_num_fc_blks` says so. */
 export function fastCommitBlocksOf(s_num_fc_blks: number): number {
