@@ -38,6 +38,9 @@ const readyDescriptor = 1;
 const fuseDescriptor = 3;
 const imageDescriptor = 4;
 
+/** In bytes; nanoseconds lie behind. */
+const inodeSizeWithoutFineTimes = 128;
+
 /** READs ahead that the kernel may have under way: with one thread, more only wait here. */
 const maxBackground = 64;
 
@@ -148,6 +151,8 @@ function serve(config: ServerConfig, {volume, device, syscalls}: Opened): boolea
 			minor: newestMinor,
 			maxTransferBytes: transferBytesMax,
 			maxBackground,
+			// The kernel keeps times that it sets itself no finer than what it will be shown later.
+			timeGranularity: volume.geometry.inodeSize > inodeSizeWithoutFineTimes ? 1 : 1e9,
 		},
 		{
 			failed(error, operation, nodeId) {

@@ -2,7 +2,7 @@
  * What the kernel knows of: how often it was told of each inode, and which of those have lost their
  * last name. Such a file lives on until the kernel forgets it: nobody can have it open then.
  */
-import {type Inode, reapInode, type Volume} from '../../ext4/index.ts';
+import {type Inode, reapInode, releaseReservation, type Volume} from '../../ext4/index.ts';
 import {LookupCounts} from './lookup-counts.ts';
 
 export class Nodes {
@@ -45,6 +45,7 @@ export class Nodes {
 	/** The kernel forgets `count` of the times. Throws what `reapInode` throws. */
 	forget(inode: number, count: number): void {
 		if (!this.#counts.decrease(inode, count)) return;
+		releaseReservation(this.#volume, inode);
 		if (this.#linkless.delete(inode)) reapInode(this.#volume, inode);
 	}
 

@@ -11,6 +11,8 @@ export type InitWishes = {
 	readonly maxTransferBytes: number;
 	/** How many READs ahead of need the kernel may keep waiting at once. */
 	readonly maxBackground: number;
+	/** The finest difference of times that the file system keeps, in nanoseconds; 1 by default. */
+	readonly timeGranularity?: number;
 };
 
 export type InitOffer = {
@@ -101,7 +103,6 @@ export function writeAgreement(reply: Reply, agreement: Agreement, wishes: InitW
 	view.setUint16(payloadAt + at.congestion_threshold, Math.ceil(wishes.maxBackground * 0.75), true);
 	view.setUint32(payloadAt + at.max_write, agreement.maxTransferBytes, true);
 	view.setUint16(payloadAt + at.max_pages, agreement.maxTransferBytes / pageBytes, true);
-	// Timestamps are kept to the nanosecond; where an image has coarser ones, that shows anyway.
-	view.setUint32(payloadAt + at.time_gran, 1, true);
+	view.setUint32(payloadAt + at.time_gran, wishes.timeGranularity ?? 1, true);
 	return initOut.sizeBytes;
 }
