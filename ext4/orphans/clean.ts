@@ -4,7 +4,7 @@ import {readInodeBits} from '../allocator/bitmaps.ts';
 import {CorruptError} from '../errors.ts';
 import type {Handle} from '../journal/handle.ts';
 import {type Inode, inodeFlags, type MutableInode} from '../layout/inode.ts';
-import {mapAt, removeBlocks} from '../mapping/index.ts';
+import {isMetadata, mapAt, removeBlocks} from '../mapping/index.ts';
 import type {Volume} from '../volume.ts';
 import type {OrphanSlot} from './orphan-file.ts';
 import {
@@ -169,6 +169,12 @@ function clearTail(volume: Volume, inode: MutableInode): void {
 	if (run.kind !== 'mapped') return;
 	const physical = run.physical + (logical - run.logical);
 	volume.cache.assertInside(physical);
+	if (isMetadata(volume, physical, 1)) {
+		throw new CorruptError('EXT4_BLOCK_IN_USE', "a file's blocks are the file system's own", {
+			inode: inode.number,
+			block: physical,
+		});
+	}
 	volume.device.write(physical * blockSize + used, new Uint8Array(blockSize - used));
 	volume.transactions?.noteData();
 }
