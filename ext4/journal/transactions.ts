@@ -135,7 +135,7 @@ export class Transactions {
 		if (this.#running !== undefined) {
 			this.commit();
 		} else if (this.#hasUnflushedData) {
-			this.#volume.device.flush();
+			this.#guard(() => this.#volume.device.flush());
 			this.#hasUnflushedData = false;
 		}
 	}

@@ -236,6 +236,19 @@ test('with errors=continue it is noted only', t => {
 	t.true(Volume.open(volume.device).superblock.hasErrors);
 });
 
+test('data that could not be flushed once is never said to be durable', t => {
+	const {volume} = tinyVolume();
+	const {device} = volume;
+	device.flush = () => {
+		throw new DeviceError('gone', 0, 0);
+	};
+	volume.transactions?.noteData();
+	t.throws(() => volume.transactions?.sync(), {instanceOf: DeviceError});
+	// As a file's fsync(2): what was lost is told once, and the next flush knows nothing of it.
+	device.flush = () => {};
+	t.throws(() => volume.transactions?.sync(), {instanceOf: DeviceError});
+});
+
 test('after a failure of the device nothing is written any more', t => {
 	const {volume, log} = tinyVolume();
 	log.commit = () => {
