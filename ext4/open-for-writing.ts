@@ -230,7 +230,8 @@ export function remountReadWrite(volume: Volume): void {
 /**
  * Tells other hosts, where the image has the feature `mmp`, that it is in use. Returns after how
  * many seconds it is to be called again; undefined where that is not needed. Throws `FileError`
- * EBUSY where another host has taken it, and nothing more is written then; `DeviceError`.
+ * EBUSY where another host has taken it, `CorruptError`, `DeviceError`: nothing more is written
+ * then, as another host may take it from now on.
  */
 export function updateMmp(volume: Volume): number | undefined {
 	const session = sessions.get(volume);
@@ -240,7 +241,7 @@ export function updateMmp(volume: Volume): number | undefined {
 	try {
 		mmp.update();
 	} catch (error) {
-		if (error instanceof FileError) volume.transactions?.abort(error);
+		if (error instanceof Error) volume.transactions?.abort(error);
 		throw error;
 	}
 	return mmp.updateInterval;

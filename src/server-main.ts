@@ -180,7 +180,7 @@ function bringHome(volume: Volume, fileSystem: FileSystem, say: (text: string) =
 			step();
 		} catch (error) {
 			// A volume that has become read-only keeps them for the next mount.
-			if (error instanceof FileError) continue;
+			if (error instanceof FileError && error.code === 'EROFS') continue;
 			say(`at the end of the mount: ${oneLine(error)}`);
 			isHome = false;
 		}

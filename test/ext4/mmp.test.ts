@@ -1,5 +1,5 @@
 import test from 'ava';
-import {CorruptError, type FileError, UnsupportedError} from '../../ext4/errors.ts';
+import {CorruptError, DeviceError, type FileError, UnsupportedError} from '../../ext4/errors.ts';
 import {mmp_struct, mmpSequence} from '../../ext4/layout/mmp.ts';
 import {ext4_super_block} from '../../ext4/layout/superblock.ts';
 import {
@@ -167,6 +167,22 @@ testUnless(why, 'a late update that finds another host ends all writing', t => {
 		'EBUSY',
 	);
 	t.is(host.mmp.mmp_seq, 1234);
+});
+
+testUnless(why, 'an update that fails ends all writing, as no other follows', t => {
+	const host = new Host();
+	const volume = host.open();
+	const {device} = volume;
+	const write = device.write;
+	device.write = () => {
+		throw new DeviceError('gone', 0, 0);
+	};
+	t.throws(() => updateMmp(volume), {instanceOf: DeviceError});
+	device.write = write;
+	t.is(
+		code(() => stamp(volume, 2)),
+		'EROFS',
+	);
 });
 
 testUnless(why, 'it is given back while the volume is read-only', t => {
