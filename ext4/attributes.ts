@@ -3,14 +3,12 @@
  * of a file takes from it, its privileges.
  */
 import type {Handle} from './journal/handle.ts';
-import {type Inode, storableTime, type Timestamp} from './layout/inode.ts';
+import type {Inode, Timestamp} from './layout/inode.ts';
 import {xattrIndex} from './layout/xattr.ts';
 import {transferQuota} from './quota/charge.ts';
 import {applyModeToAcl} from './xattr/acl-write.ts';
 import {getStoredXattr} from './xattr/read.ts';
 import {storeXattr} from './xattr/store.ts';
-
-export {storableTime} from './layout/inode.ts';
 
 const setuid = 0o4000;
 const setgid = 0o2000;
@@ -48,12 +46,12 @@ export function setAttributes(handle: Handle, inode: Inode, changes: AttributeCh
 	if (changes.killsPrivileges === true) killPrivileges(handle, inode);
 	if (mode !== undefined) applyModeToAcl(handle, inode, mode);
 	if (accessTime !== undefined) {
-		edited.accessTime = storableTime(inode, accessTime, 'accessTime');
+		edited.accessTime = accessTime;
 	}
 	if (modificationTime !== undefined) {
-		edited.modificationTime = storableTime(inode, modificationTime, 'modificationTime');
+		edited.modificationTime = modificationTime;
 	}
-	edited.changeTime = storableTime(inode, changes.changeTime ?? handle.now);
+	edited.changeTime = changes.changeTime ?? handle.now;
 }
 
 /** The bits of a mode that a change of a file's data or owner leaves of it. */

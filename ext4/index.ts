@@ -1,6 +1,6 @@
 /** The front door: what other rooms may import. */
 export {releaseReservation} from './allocator/blocks.ts';
-export {type AttributeChanges, killPrivileges, setAttributes, storableTime} from './attributes.ts';
+export {type AttributeChanges, killPrivileges, setAttributes} from './attributes.ts';
 export {
 	assertMayAddName,
 	assertMayChange,

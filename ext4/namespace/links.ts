@@ -3,7 +3,6 @@
  * and the `..` of each directory in it: up to 65,000, beyond which one with an index counts no more
  * and says 1. Kernel documentation, "Directory Entries"; feature dir_nlink.
  */
-import {storableTime} from '../attributes.ts';
 import {FileError} from '../errors.ts';
 import type {Handle} from '../journal/handle.ts';
 import {type Inode, inodeFlags} from '../layout/inode.ts';
@@ -50,12 +49,12 @@ export function removeSubdirectory(handle: Handle, directory: Inode): void {
 /** Names in the directory were made, taken away or changed. */
 export function noteNamesChanged(handle: Handle, directory: Inode): void {
 	const edited = handle.edit(directory);
-	edited.modificationTime = edited.changeTime = storableTime(directory, handle.now);
+	edited.modificationTime = edited.changeTime = handle.now;
 }
 
 /** The inode was given a name, or lost or changed one. */
 export function noteChange(handle: Handle, inode: Inode): void {
-	handle.edit(inode).changeTime = storableTime(inode, handle.now);
+	handle.edit(inode).changeTime = handle.now;
 }
 
 /** One name less; with its last one the inode becomes an orphan. A directory has one name. */

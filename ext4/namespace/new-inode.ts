@@ -1,6 +1,5 @@
 /** A new inode as a file, a directory or anything else begins. Kernel documentation, "Index Nodes". */
 import {allocateInode} from '../allocator/inodes.ts';
-import {storableTime} from '../attributes.ts';
 import type {Handle} from '../journal/handle.ts';
 import {
 	deviceBytes,
@@ -137,19 +136,9 @@ export function newInode(
 		blockView: new DataView(blockBytes.buffer),
 		checksumSeed: volume.inodeChecksumSeed(number, generation),
 	};
-	setTimes(inode);
 	if (type === 'file' || type === 'directory' || type === 'symlink') setUpMapping(volume, inode);
 	handle.addInode(inode);
 	chargeInode(handle, inode, 1);
 	inheritAcls(handle, parent, inode, mode, file.umask);
 	return inode;
-}
-
-/** Rounds the times to what the inode can hold. */
-function setTimes(inode: MutableInode): void {
-	const time = storableTime(inode, inode.changeTime);
-	inode.accessTime = inode.changeTime = inode.modificationTime = time;
-	if (inode.creationTime !== undefined) {
-		inode.creationTime = storableTime(inode, inode.creationTime, 'creationTime');
-	}
 }

@@ -3,10 +3,9 @@ import {
 	type AttributeChanges,
 	killPrivileges,
 	setAttributes,
-	storableTime,
 	withoutPrivileges,
 } from '../../../ext4/attributes.ts';
-import type {FileType, Inode} from '../../../ext4/layout/inode.ts';
+import {type FileType, type Inode, storableTime} from '../../../ext4/layout/inode.ts';
 import {getXattr} from '../../../ext4/xattr/read.ts';
 import {setXattr} from '../../../ext4/xattr/write.ts';
 import {missing, testUnless} from '../../support/skip.ts';
