@@ -551,7 +551,7 @@ writes('a mount that writes nothing of files costs few requests', async (t, plac
 	const cost = Object.entries(after)
 		.map(([name, count]) => [name, (count - (before[name] ?? 0)) / 100] as const)
 		.filter(([name, count]) => count >= 0.5 && !name.includes('FORGET') && name !== 'IOCTL');
-	t.deepEqual(Object.fromEntries(cost), {CREATE: 1, GETXATTR: 1, LOOKUP: 1, WRITE: 1});
+	t.deepEqual(Object.fromEntries(cost), {MKNOD: 1, GETXATTR: 1, LOOKUP: 1, WRITE: 1});
 	place.umount();
 	t.is(place.check(), '');
 });

@@ -20,7 +20,7 @@ export async function runFsx(options: FsxOptions): Promise<string[]> {
 	const runs = Array.from({length: options.processes}, async (_, index) => {
 		const seed = options.seed + index;
 		const file = join(place.root, `file-${index}`);
-		const [, ended] = start(program, file, String(seed), String(options.seconds));
+		const [, ended] = start(place.folder, program, file, String(seed), String(options.seconds));
 		const {status, out, err} = await ended;
 		if (status !== 0) throw new Error(`fsx, seed ${seed}: status ${status}\n${err}`);
 		return `seed ${seed}: ${out.trim()}`;

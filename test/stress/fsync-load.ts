@@ -1,7 +1,9 @@
 /**
- * `node fsync-load.ts DIRECTORY SEED`: makes, changes, renames and removes files, and says on stdout
- * what fsync has acknowledged, a line a fact: `+ NAME LENGTH BYTE` for a file that is there with
- * these contents, `- NAME` for one that is gone. Runs until it is killed or the file system is gone.
+ * `node fsync-load.ts SEED`: makes, changes, renames and removes files in the directory that it was
+ * started in (by no path: once the mount has gone, a path to it leads somewhere else), and says on
+ * stdout what fsync has acknowledged, a line a fact: `+ NAME LENGTH BYTE` for a file that is there
+ * with these contents, `- NAME` for one that is gone. Runs until it is killed or the file system is
+ * gone.
  */
 import {
 	closeSync,
@@ -15,9 +17,7 @@ import {
 } from 'node:fs';
 import {join} from 'node:path';
 
-const [folder = '.', seedText = '1'] = process.argv.slice(2);
-// From here on by names below it: once the mount has gone, the path to it leads somewhere else.
-process.chdir(folder);
+const [seedText = '1'] = process.argv.slice(2);
 const directory = '.';
 let state = Number(seedText) >>> 0;
 

@@ -99,7 +99,7 @@ async function killOnce(mkfs: readonly string[], seed: number): Promise<number> 
 	using place = new StressPlace('ext4box', mkfs, '64M');
 	place.mount();
 	const load = resolve(import.meta.dirname, 'fsync-load.ts');
-	const [child, ended] = start(process.execPath, load, place.root, String(seed));
+	const [child, ended] = start(place.root, process.execPath, load, String(seed));
 	await sleep(150 + ((seed * 7919) % 1500));
 	const server = serverOf(place.image);
 	if (server === undefined) throw new Error('the server was not found');

@@ -23,9 +23,13 @@ export function must(program: string, ...args: string[]): string {
 	return out;
 }
 
-/** Starts a program; the promise gives how it ended. */
-export function start(program: string, ...args: string[]): [ChildProcess, Promise<Ended>] {
-	const child = spawn(program, args, {env, stdio: ['ignore', 'pipe', 'pipe']});
+/** Starts a program in a directory; the promise gives how it ended. */
+export function start(
+	directory: string,
+	program: string,
+	...args: string[]
+): [ChildProcess, Promise<Ended>] {
+	const child = spawn(program, args, {cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe']});
 	let out = '';
 	let err = '';
 	child.stdout.on('data', text => {

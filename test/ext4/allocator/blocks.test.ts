@@ -129,6 +129,11 @@ class Model {
 
 	run(t: {true(value: boolean, message?: string): void}, step: Step): void {
 		const {volume} = this.#made;
+		// Any operation may find that there must be a commit before it.
+		const commits = volume.transactions?.counts.commits;
+		const settle = () => {
+			if (volume.transactions?.counts.commits !== commits) this.#pending.clear();
+		};
 		if (step.kind === 'commit') this.commit();
 		if (step.kind === 'release') releaseReservation(volume, this.#file.number);
 		if (step.kind === 'fail') {
@@ -149,15 +154,19 @@ class Model {
 			const [run] = this.#runs.splice(step.which % Math.max(1, this.#runs.length), 1);
 			if (run === undefined) return;
 			free(volume, this.#file, run);
+			settle();
 			for (let block = run.start; block < run.start + run.length; block++) {
 				this.#used.delete(block);
 				this.#pending.add(block);
 			}
+			return;
 		}
-		if (step.kind !== 'take') return;
-		const commits = volume.transactions?.counts.commits;
+		if (step.kind !== 'take') {
+			settle();
+			return;
+		}
 		const run = this.#take(step);
-		if (volume.transactions?.counts.commits !== commits) this.#pending.clear();
+		settle();
 		if (run === undefined) return;
 		this.#runs.push(run);
 		for (let block = run.start; block < run.start + run.length; block++) {
