@@ -187,6 +187,7 @@ function insert(work: Work): void {
 			const sizeBytes = inode.sizeBytes + range.end - range.position;
 			assertSize(volume, inode, sizeBytes);
 			assertNothingPushedOut(mapper, inode, length);
+			zeroBehindEnd(mapper, inode, sizeBytes);
 			growTo(handle, inode, sizeBytes); // First, so that nothing is ever behind the end.
 		}
 		const resume = shiftBlocks(handle, inode, from, length, state.resume);

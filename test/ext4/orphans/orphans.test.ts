@@ -17,9 +17,12 @@ import {CorruptError, FileError} from '../../../ext4/errors.ts';
 import {orphanBlockMagic} from '../../../ext4/layout/orphan.ts';
 import {ext4_super_block} from '../../../ext4/layout/superblock.ts';
 import {mapAt} from '../../../ext4/mapping/index.ts';
+import {createFile, unlink} from '../../../ext4/namespace/index.ts';
 import {cleanOrphans} from '../../../ext4/orphans/clean.ts';
 import {addOrphan, hasOrphans, isOrphan, removeOrphan} from '../../../ext4/orphans/orphans.ts';
+import {reapInode} from '../../../ext4/orphans/reap.ts';
 import {Volume} from '../../../ext4/volume.ts';
+import {setXattr} from '../../../ext4/xattr/write.ts';
 import {e2fsprogs, hasDebugfs} from '../../support/e2fsprogs.ts';
 import {mke2fs} from '../../support/made-volume.ts';
 import {testUnless} from '../../support/skip.ts';
@@ -413,3 +416,26 @@ for (const name of ['ext4-orphans', 'ext4-orphans-file', 'ext3-orphans']) {
 		close(t, subject);
 	});
 }
+
+testUnless(why, 'an inode whose attributes lie in many others is freed in several steps', t => {
+	const subject = open('-O', 'ea_inode', '-I', '256', '-J', 'size=1');
+	const {volume} = subject;
+	const free = volume.superblock.freeInodeCount;
+	const number = volume.transact(handle => {
+		const made = createFile(handle, volume.readInode(root), Buffer.from('many'), file);
+		return made.number;
+	});
+	for (let index = 0; index < 30; index++) {
+		volume.transact(handle => {
+			const inode = volume.readInode(number);
+			setXattr(handle, inode, `user.n${index}`, new Uint8Array(1500).fill(index), 'create');
+		});
+	}
+	t.is(volume.superblock.freeInodeCount, free - 31);
+	volume.transact(handle => unlink(handle, volume.readInode(root), Buffer.from('many')));
+	const rollbacks = volume.transactions?.counts.rollbacks;
+	reapInode(volume, number);
+	t.is(volume.transactions?.counts.rollbacks, rollbacks);
+	t.is(volume.superblock.freeInodeCount, free);
+	close(t, subject);
+});
