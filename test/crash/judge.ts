@@ -97,6 +97,8 @@ export class Judge implements Disposable {
 
 	#put(image: Uint8Array): string {
 		const path = join(this.#folder, 'image');
+		// Another file each time: the kernel's loop device may still write to the one before.
+		rmSync(path, {force: true});
 		writeFileSync(path, image);
 		return path;
 	}
