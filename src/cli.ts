@@ -52,8 +52,8 @@ function helpText(): string {
 	const lines = [...commands].map(([name, {summary}]) => `  ${name.padEnd(9)}${summary}`);
 	return `Usage: ext4box COMMAND [OPTIONS] IMAGE …
 
-Mounts, reads and inspects ext2, ext3 and ext4 disk images as an ordinary user. IMAGE is a file, a
-block device, or a disk with partitions; it is written to by mount and run alone, unless -o ro.
+Mounts, reads, writes and inspects ext2, ext3 and ext4 disk images as an ordinary user. IMAGE is a
+file, a block device, or a disk with partitions; it is written to by mount and run alone, unless -o ro.
 
 Commands:
 ${lines.join('\n')}

@@ -4,7 +4,7 @@
  * one line on descriptor 2 (then status 1); serves until the file system is unmounted, brings
  * everything home, and ends with status 0. It opens no path on the way.
  */
-import {closeSync, writeSync} from 'node:fs';
+import {writeSync} from 'node:fs';
 import {hostname} from 'node:os';
 import {
 	CorruptError,
@@ -207,7 +207,6 @@ async function main(): Promise<void> {
 		return;
 	}
 	writeSync(readyDescriptor, 'R');
-	closeSync(readyDescriptor);
 	if (!serve(config, opened)) process.exitCode = 1;
 }
 

@@ -4,7 +4,7 @@ import {isAppendOnly, isImmutable} from '../../ext4/attributes-binding.ts';
 import {assertMayWrite, FileError, type Inode, setAttributes} from '../../ext4/index.ts';
 import {allocateModes, allocateRange, copyRange, writeFile} from '../../iomap/index.ts';
 import {inodeOfNode, nodeOfInode} from '../attributes.ts';
-import {errno} from '../errno.ts';
+import {errno, errnoOf} from '../errno.ts';
 import type {Handlers} from '../fuse/connection.ts';
 import {
 	copyFileRangeIn,
@@ -78,6 +78,16 @@ export function dataHandlers(served: Served): Handlers {
 		return copied;
 	};
 
+	/**
+	 * The page cache has long told the writer that all is well, and would go on to do so: a copy to
+	 * a full disk would not end. With its idea of the attributes gone, the kernel asks for them
+	 * before it takes the next write, and hears of this one.
+	 */
+	const noteLost = (nodeId: number, error: unknown): void => {
+		nodes.noteLostWrite(inodeOfNode(nodeId), errnoOf(error));
+		served.invalidateAttributes(nodeId);
+	};
+
 	return {
 		write(request, reply) {
 			const {at} = writeIn;
@@ -92,10 +102,16 @@ export function dataHandlers(served: Served): Handlers {
 			// Of what comes from the page cache nobody knows who wrote it: it counts as the owner's.
 			const uid = isCached ? inode.uid : request.uid;
 			const options = {mayUseReserved: served.mayUseReserved(uid)};
-			let done = writeFile(mapper, number, position, bytes, options);
-			// The page cache takes a short write for a whole one: it is told why the rest failed.
-			while (isCached && done < bytes.length) {
-				done += writeFile(mapper, number, position + done, bytes.subarray(done), options);
+			let done = 0;
+			try {
+				done = writeFile(mapper, number, position, bytes, options);
+				// The page cache takes a short write for a whole one: it is told why the rest failed.
+				while (isCached && done < bytes.length) {
+					done += writeFile(mapper, number, position + done, bytes.subarray(done), options);
+				}
+			} catch (error) {
+				if (isCached) noteLost(request.nodeId, error);
+				throw error;
 			}
 			noteChange(request, number, (flags & writeFlags.killSuidGid) !== 0);
 			served.settle(inode);

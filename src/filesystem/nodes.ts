@@ -10,6 +10,8 @@ export class Nodes {
 	readonly #isCounting: boolean;
 	readonly #counts = new LookupCounts();
 	readonly #linkless = new Set<number>();
+	/** Why data could not be taken from the page cache, until a writer has been told. */
+	readonly #lostWrites = new Map<number, number>();
 
 	/** `isCounting`: the volume is open for writing. One that is not loses no inode. */
 	constructor(volume: Volume, isCounting: boolean) {
@@ -45,8 +47,21 @@ export class Nodes {
 	/** The kernel forgets `count` of the times. Throws what `reapInode` throws. */
 	forget(inode: number, count: number): void {
 		if (!this.#counts.decrease(inode, count)) return;
+		this.#lostWrites.delete(inode);
 		releaseReservation(this.#volume, inode);
 		if (this.#linkless.delete(inode)) reapInode(this.#volume, inode);
+	}
+
+	/** Data of `inode` that the page cache had taken was refused, with the errno `why`. */
+	noteLostWrite(inode: number, why: number): void {
+		this.#lostWrites.set(inode, why);
+	}
+
+	/** The errno of `noteLostWrite`, once. */
+	takeLostWrite(inode: number): number | undefined {
+		const why = this.#lostWrites.get(inode);
+		this.#lostWrites.delete(inode);
+		return why;
 	}
 
 	/** A name of `inode` is gone, or was given: called after every operation that may do that. */

@@ -1,11 +1,12 @@
 /** Operations that change nothing: names, attributes, contents, directories. */
 import {CorruptError, lookup, readSymlink, statisticsOf} from '../../ext4/index.ts';
 import {readRange, seek} from '../../iomap/index.ts';
-import {rootInode, validSeconds, writeStatistics, writeStatx} from '../attributes.ts';
+import {inodeOfNode, rootInode, validSeconds, writeStatistics, writeStatx} from '../attributes.ts';
 import {EntryWriter} from '../entry-writer.ts';
 import {errno} from '../errno.ts';
 import type {Handlers} from '../fuse/connection.ts';
 import {
+	getattrIn,
 	lseekIn,
 	lseekOut,
 	openFlags,
@@ -20,6 +21,9 @@ import {payloadAt, type Reply, type Request} from '../fuse/message.ts';
 import {putAttributes, putBytes, putEntry, putNoEntry} from './replies.ts';
 import {nameOf, type Served} from './served.ts';
 
+/** FUSE_GETATTR_FH. */
+const getattrOfOpenFile = 1;
+
 /** In bytes; the birth time lies behind. */
 const inodeSizeWithoutBirth = 128;
 
@@ -31,7 +35,7 @@ function isName(name: Uint8Array, expected: Uint8Array): boolean {
 }
 
 export function readingHandlers(served: Served): Handlers {
-	const {volume, mapper, config, shown} = served;
+	const {volume, mapper, config, shown, nodes} = served;
 	const entries = new EntryWriter(volume, shown, inode => served.nodes.remember(inode));
 
 	/** What a file handle leads to, which may be long gone: no corruption, but a stale handle. */
@@ -64,6 +68,11 @@ export function readingHandlers(served: Served): Handlers {
 		},
 
 		getattr(request, reply) {
+			// Asked through an open file it is, as a rule, write(2) that waits for the answer.
+			if ((request.u32(getattrIn.at.getattr_flags) & getattrOfOpenFile) !== 0) {
+				const lost = nodes.takeLostWrite(inodeOfNode(request.nodeId));
+				if (lost !== undefined) return -lost;
+			}
 			return putAttributes(reply, served.inode(request), served);
 		},
 

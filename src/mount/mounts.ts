@@ -179,7 +179,7 @@ export async function probe(mount: Mount, timeoutMs = 2000): Promise<Health> {
 /** What keeps a mount busy, as far as the caller may see: own processes, with a file or directory. */
 export function findUsers(path: string): {pid: number; name: string}[] {
 	return readdirSync('/proc')
-		.filter(entry => /^\d+$/.test(entry) && isUser(entry, path))
+		.filter(entry => /^\d+$/.test(entry) && Number(entry) !== process.pid && isUser(entry, path))
 		.map(entry => ({pid: Number(entry), name: readProc(entry, 'comm')?.trimEnd() ?? '?'}));
 }
 

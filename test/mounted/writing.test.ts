@@ -555,3 +555,14 @@ writes('a mount that writes nothing of files costs few requests', async (t, plac
 	place.umount();
 	t.is(place.check(), '');
 });
+
+writes('a full disk ends who writes to it', (t, place) => {
+	place.mount();
+	const said = place.sh(
+		'timeout 60 dd if=/dev/zero of=full bs=1M count=100000 2>&1 || echo $?; rm full',
+	);
+	t.regex(said, /No space left on device[\s\S]*\n1\n$/);
+	place.sh('echo text > after; test "$(cat after)" = text');
+	place.umount();
+	t.is(place.check(), '');
+});
