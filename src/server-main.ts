@@ -5,7 +5,7 @@
  * everything home, and ends with status 0. It opens no path on the way.
  */
 import {writeSync} from 'node:fs';
-import {hostname} from 'node:os';
+import {availableParallelism, hostname} from 'node:os';
 import {
 	CorruptError,
 	closeVolume,
@@ -22,6 +22,7 @@ import {errnoOf} from './errno.ts';
 import {describeFailure} from './failure.ts';
 import {Faults} from './faults.ts';
 import {FileSystem, initFlags, transferBytesMax} from './filesystem.ts';
+import {BusyWait} from './fuse/busy-wait.ts';
 import {Connection} from './fuse/connection.ts';
 import {newestMinor} from './fuse/layout.ts';
 import {type Clock, DeviceTransport} from './fuse/transport.ts';
@@ -30,6 +31,7 @@ import {parseServerConfig, type ServerConfig} from './mount/server-config.ts';
 import {randomUint32} from './random.ts';
 import {encodeStatus} from './status.ts';
 import {collectStatus} from './status-source.ts';
+import {coarseTime, makeNonBlocking, readOrErrno, waitReadable, writeOrErrno} from './syscalls.ts';
 import {Upkeep} from './upkeep.ts';
 
 /** Of a server that writes: a pipe whose end tells it to end. */
@@ -44,14 +46,9 @@ const inodeSizeWithoutFineTimes = 128;
 /** READs ahead that the kernel may have under way: with one thread, more only wait here. */
 const maxBackground = 64;
 
-/** What only a server that writes needs; loading it costs 12 ms. */
-type Syscalls = typeof import('./syscalls.ts');
-
 type Opened = {
 	readonly volume: Volume;
 	readonly device: CountingDevice;
-	/** Undefined where the mount is read-only. */
-	readonly syscalls: Syscalls | undefined;
 };
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
@@ -60,14 +57,13 @@ function openWritable(
 	device: CountingDevice,
 	config: ServerConfig,
 	options: VolumeOptions,
-	syscalls: Syscalls,
 ): Volume {
 	const {errors} = config;
 	// There is no panic for a server: it stops taking changes.
 	const policy = errors === 'panic' ? 'remount-ro' : errors;
 	return openForWriting(device, {
 		...options,
-		clock: syscalls.coarseTime,
+		clock: coarseTime,
 		randomUint32,
 		...(policy === 'default' ? {} : {errors: policy}),
 		mmp: {
@@ -80,7 +76,7 @@ function openWritable(
 	});
 }
 
-async function openVolume(config: ServerConfig): Promise<Opened> {
+function openVolume(config: ServerConfig): Opened {
 	const raw = new RawDevice(imageDescriptor, {isWritable: !config.readOnly});
 	const image = openImageOn(raw, {offsetBytes: config.offset, partition: config.partition});
 	const device = new CountingDevice(image.device);
@@ -89,10 +85,9 @@ async function openVolume(config: ServerConfig): Promise<Opened> {
 		journal: config.noRecovery ? 'ignore' : 'replay',
 		hashes: nodeHashes,
 	};
-	if (config.readOnly) return {volume: Volume.open(device, options), device, syscalls: undefined};
-	const syscalls = await import('./syscalls.ts');
+	if (config.readOnly) return {volume: Volume.open(device, options), device};
 	outliveSignals();
-	return {volume: openWritable(device, config, options, syscalls), device, syscalls};
+	return {volume: openWritable(device, config, options), device};
 }
 
 /**
@@ -106,17 +101,23 @@ function outliveSignals(): void {
 	}
 }
 
-/** While nothing is asked, what falls due by itself is done. */
-function makeClock(upkeep: Upkeep, syscalls: Syscalls): Clock {
-	syscalls.makeNonBlocking(fuseDescriptor);
-	return {
+/** /dev/fuse; while nothing is asked, what falls due by itself is done. */
+function makeTransport(upkeep: Upkeep, isReadOnly: boolean): DeviceTransport {
+	makeNonBlocking(fuseDescriptor);
+	const stop = isReadOnly ? undefined : stopDescriptor;
+	const clock: Clock = {
 		tick: () => upkeep.tick(),
-		wait: timeout => !syscalls.waitReadable(fuseDescriptor, stopDescriptor, timeout),
+		wait: timeout => !waitReadable(fuseDescriptor, stop, timeout),
 	};
+	const now = () => performance.now();
+	// On the only processor there is, who waits awake keeps away the one that it waits for.
+	const busyWait = availableParallelism() > 1 ? new BusyWait(now) : undefined;
+	const calls = {read: readOrErrno, write: writeOrErrno};
+	return new DeviceTransport(fuseDescriptor, calls, clock, busyWait);
 }
 
 /** Returns whether all is on the medium. */
-function serve(config: ServerConfig, {volume, device, syscalls}: Opened): boolean {
+function serve(config: ServerConfig, {volume, device}: Opened): boolean {
 	const say = (text: string) => {
 		const lines = text.split('\n').map(printable);
 		writeError(`ext4box: ${printable(config.imageName)}: ${lines.join('\n')}\n`);
@@ -141,10 +142,7 @@ function serve(config: ServerConfig, {volume, device, syscalls}: Opened): boolea
 		remounted: () => upkeep.restart(),
 	});
 	const connection = new Connection(
-		new DeviceTransport(
-			fuseDescriptor,
-			syscalls === undefined ? undefined : makeClock(upkeep, syscalls),
-		),
+		makeTransport(upkeep, config.readOnly),
 		fileSystem.handlers,
 		{
 			flags: initFlags(config),
@@ -194,12 +192,12 @@ function oneLine(error: unknown): string {
 	return printable((describeFailure(error) ?? fault).replaceAll(/\n\s*/g, ' '));
 }
 
-async function main(): Promise<void> {
+function main(): void {
 	let config: ServerConfig | undefined;
 	let opened: Opened;
 	try {
 		config = parseServerConfig(process.argv[2] ?? '');
-		opened = await openVolume(config);
+		opened = openVolume(config);
 	} catch (error) {
 		const image = config === undefined ? '' : `${printable(config.imageName)}: `;
 		writeError(`ext4box: ${image}${oneLine(error)}\n`);
@@ -210,4 +208,4 @@ async function main(): Promise<void> {
 	if (!serve(config, opened)) process.exitCode = 1;
 }
 
-await main();
+main();

@@ -66,6 +66,8 @@ const c = {
 		'int fsetxattr(int descriptor, const uint8_t *name, const void *value, size_t size, int flags)',
 	),
 	ioctl: bind('int ioctl(int descriptor, unsigned long request, void *argument)'),
+	read: bind('intptr_t read(int descriptor, void *into, size_t length)'),
+	write: bind('intptr_t write(int descriptor, const void *from, size_t length)'),
 	poll: bind('int poll(void *entries, unsigned long count, int timeout)'),
 	fcntl: bind('int fcntl(int descriptor, int command, long argument)'),
 	syncfs: bind('int syncfs(int descriptor)'),
@@ -223,6 +225,21 @@ export function ioctl(descriptor: number, request: number, argument: Uint8Array)
 	return call('ioctl', descriptor, request, argument);
 }
 
+/**
+ * read(2) and write(2), for where a failure is an everyday thing and an exception would cost more
+ * than the call. They return how many bytes were moved, or an errno as a negative number.
+ */
+export function readOrErrno(descriptor: number, into: Uint8Array): number {
+	const length = c.read(descriptor, into, into.length);
+	return length < 0 ? -koffi.errno() : length;
+}
+
+/** Writes the first `length` bytes of `from`. */
+export function writeOrErrno(descriptor: number, from: Uint8Array, length: number): number {
+	const written = c.write(descriptor, from, length);
+	return written < 0 ? -koffi.errno() : written;
+}
+
 const pollEntryBytes = 8; // struct pollfd: the descriptor, events, what happened.
 const pollEntries = new Uint8Array(2 * pollEntryBytes);
 const pollView = new DataView(pollEntries.buffer);
@@ -231,16 +248,17 @@ const pollTimeoutMax = 2 ** 31 - 1;
 
 /**
  * Waits until `descriptor` or `other` can be read or has failed, or a signal came; at most
- * `timeoutMilliseconds`, undefined for any time. Returns whether something happened to `other`.
+ * `timeoutMilliseconds`, undefined for any time. `other` may be left out. Returns whether something happened to it.
  */
 export function waitReadable(
 	descriptor: number,
-	other: number,
+	other: number | undefined,
 	timeoutMilliseconds: number | undefined,
 ): boolean {
 	pollView.setInt32(0, descriptor, true);
 	pollView.setInt16(4, pollReadable, true);
-	pollView.setInt32(pollEntryBytes, other, true);
+	// A negative descriptor is passed over.
+	pollView.setInt32(pollEntryBytes, other ?? -1, true);
 	pollView.setInt16(pollEntryBytes + 4, pollReadable, true);
 	const timeout =
 		timeoutMilliseconds === undefined

@@ -7,6 +7,20 @@ export function isSet(bits: Uint8Array, index: number): boolean {
 	return (((bits[index >>> 3] ?? 0) >>> (index & 7)) & 1) === 1;
 }
 
+/** The first bit that is clear from `from` on, below `end`; undefined where none is. */
+export function firstClear(bits: Uint8Array, from: number, end: number): number | undefined {
+	let index = from;
+	while (index < end) {
+		const used = (bits[index >>> 3] ?? 0) | ~(0xff << (index & 7));
+		if ((used & 0xff) !== 0xff) {
+			const found = (index & ~7) + 31 - Math.clz32(~used & -~used);
+			return found < end ? found : undefined;
+		}
+		index = (index & ~7) + 8;
+	}
+	return undefined;
+}
+
 /** The bits of one byte from bit `from` on, below bit `to`; both in 0..8. */
 function maskOf(from: number, to: number): number {
 	return (0xff << from) & (0xff >>> (8 - to));

@@ -11,7 +11,7 @@ import {chargeSpace, spaceLeft} from '../quota/space.ts';
 import type {Volume} from '../volume.ts';
 import {clearRange, isRangeSet, loadWords, setRange} from './bitmap.ts';
 import {clusterCountOf, editBlockBits, groupOfBlock, readBlockBits} from './bitmaps.ts';
-import {type BitField, clearLengthAt, occupy} from './find-run.ts';
+import {type BitField, clearLengthAt} from './find-run.ts';
 import {type AllocatorState, allocatorOf, knownAllocatorOf} from './state.ts';
 
 export type BlockRequest = {
@@ -35,6 +35,8 @@ export type BlockRun = {readonly start: number; readonly length: number};
 
 /** Files that are shorter get no room to grow: they lie close together. In blocks. */
 const windowFileMin = 16;
+/** What is written at once and is smaller is most likely a whole file, and gets none either. In bytes. */
+const windowStartMin = 256 * 1024;
 /** Clusters kept ahead of a growing file at most. */
 const windowMax = 4096;
 /** No inode. */
@@ -91,6 +93,7 @@ function windowAhead(volume: Volume, inode: Inode, request: BlockRequest): numbe
 	if (inode.type !== 'file' || request.logical === undefined) return 0;
 	const end = request.logical + request.length;
 	if (end < windowFileMin) return 0;
+	if (request.logical === 0 && end * volume.geometry.blockSize < windowStartMin) return 0;
 	return Math.min(windowMax, 2 ** Math.ceil(Math.log2(end / 2 ** volume.geometry.clusterBits)));
 }
 
@@ -119,9 +122,7 @@ function busyField(
 		clusterCountOf(volume, group),
 		Math.floor(last / 2 ** geometry.clusterBits),
 	);
-	for (const [owner, window] of state.windowsOf(group)) {
-		if (owner !== inodeNumber) occupy(words, window.start, Math.min(window.end, bitCount));
-	}
+	state.occupyWindows(group, words, inodeNumber);
 	return {words, bitCount};
 }
 

@@ -5,7 +5,7 @@ import {type Handle, RetryAfterCommit} from '../journal/handle.ts';
 import {type Group, groupFlags} from '../layout/group.ts';
 import {ext4_inode, type Inode, type MutableInode, reservedInode} from '../layout/inode.ts';
 import type {Volume} from '../volume.ts';
-import {clearRange, isSet, loadWords, setRange} from './bitmap.ts';
+import {clearRange, firstClear, isSet, loadWords, setRange} from './bitmap.ts';
 import {editBlockBits, editInodeBits, hasFlag, readInodeBits} from './bitmaps.ts';
 import {findRun} from './find-run.ts';
 import {directoryGroup, fileGroup} from './spread.ts';
@@ -38,9 +38,12 @@ function usedInodesOf(volume: Volume, group: Group): number {
 /** The index of the first inode of the group that is free to take; undefined where none is. */
 function findFree(volume: Volume, state: AllocatorState, group: number): number | undefined {
 	const {inodesPerGroup, firstInode} = volume.geometry;
-	const words = new Uint32Array(Math.ceil(inodesPerGroup / 32));
-	loadWords(readInodeBits(volume, group), words, state.pendingInodes.of(group));
 	const from = group === 0 ? firstInode - 1 : 0;
+	const bits = readInodeBits(volume, group);
+	const pending = state.pendingInodes.of(group);
+	if (pending === undefined) return firstClear(bits, from, inodesPerGroup);
+	const words = new Uint32Array(Math.ceil(inodesPerGroup / 32));
+	loadWords(bits, words, pending);
 	return findRun({words, bitCount: inodesPerGroup}, from, inodesPerGroup, 1).found?.start;
 }
 

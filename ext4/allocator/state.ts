@@ -2,6 +2,7 @@
  * What the allocator keeps in memory beside the bitmaps, one for each volume. All but `pending` are
  * hints: they decide where something lies, never whether it is free.
  */
+import {assert} from '../errors.ts';
 import type {Handle} from '../journal/handle.ts';
 import type {Volume} from '../volume.ts';
 import {type BitField, type BitRun, findRun, occupy, vacate} from './find-run.ts';
@@ -79,11 +80,14 @@ export class AllocatorState {
 	/** No group has a free run of that many clusters. */
 	#missing = Number.POSITIVE_INFINITY;
 	readonly #windows = new Map<number, Window>();
-	readonly #windowsOfGroup = new Map<number, Map<number, Window>>();
+	/** The windows of each group that has any, as bits; they lie apart from each other. */
+	readonly #windowBits = new Map<number, {readonly words: Uint32Array; count: number}>();
+	readonly #wordsPerGroup: number;
 
 	constructor(volume: Volume, found: Survey) {
 		this.zones = found.zones;
 		this.directoryCount = found.directoryCount;
+		this.#wordsPerGroup = Math.ceil(volume.geometry.clustersPerGroup / 32);
 		this.pendingClusters = new Pending(volume.geometry.clustersPerGroup);
 		this.pendingInodes = new Pending(volume.geometry.inodesPerGroup);
 	}
@@ -129,8 +133,17 @@ export class AllocatorState {
 		return this.#windows.size > 0;
 	}
 
-	windowsOf(group: number): Iterable<readonly [number, Window]> {
-		return this.#windowsOfGroup.get(group) ?? [];
+	/** Sets in `words` what is kept in a group for others than `inode`. */
+	occupyWindows(group: number, words: Uint32Array, inode: number): void {
+		const kept = this.#windowBits.get(group);
+		if (kept === undefined) return;
+		const own = this.#windows.get(inode);
+		const isHere = own?.group === group;
+		if (isHere) vacate(kept.words, own.start, own.end);
+		for (let index = 0; index < words.length; index++) {
+			words[index] = (words[index] ?? 0) | (kept.words[index] ?? 0);
+		}
+		if (isHere) occupy(kept.words, own.start, own.end);
 	}
 
 	/** `inode` took the clusters from `takenFrom` on, up to the window. */
@@ -145,12 +158,13 @@ export class AllocatorState {
 			if (oldest.done !== true) this.dropWindow(oldest.value);
 		}
 		this.#windows.set(inode, window);
-		let ofGroup = this.#windowsOfGroup.get(window.group);
-		if (ofGroup === undefined) {
-			ofGroup = new Map();
-			this.#windowsOfGroup.set(window.group, ofGroup);
+		let kept = this.#windowBits.get(window.group);
+		if (kept === undefined) {
+			kept = {words: new Uint32Array(this.#wordsPerGroup), count: 0};
+			this.#windowBits.set(window.group, kept);
 		}
-		ofGroup.set(inode, window);
+		kept.count++;
+		occupy(kept.words, window.start, window.end);
 	}
 
 	dropWindow(inode: number): void {
@@ -162,9 +176,10 @@ export class AllocatorState {
 		const window = this.#windows.get(inode);
 		if (window === undefined) return undefined;
 		this.#windows.delete(inode);
-		const ofGroup = this.#windowsOfGroup.get(window.group);
-		ofGroup?.delete(inode);
-		if (ofGroup?.size === 0) this.#windowsOfGroup.delete(window.group);
+		const kept = this.#windowBits.get(window.group);
+		assert(kept !== undefined, 'a window that exists has its bits');
+		vacate(kept.words, window.start, window.end);
+		if (--kept.count === 0) this.#windowBits.delete(window.group);
 		return window;
 	}
 

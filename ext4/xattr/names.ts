@@ -41,9 +41,8 @@ export type StoredName = {readonly index: number; readonly name: Uint8Array};
 export function storedNameOf(fullName: string): StoredName | undefined {
 	for (const {index, prefix, isWholeName} of namespaces) {
 		if (!fullName.startsWith(prefix)) continue;
-		const name = Uint8Array.from(fullName.slice(prefix.length), character =>
-			character.charCodeAt(0),
-		);
+		const name = new Uint8Array(fullName.length - prefix.length);
+		for (let at = 0; at < name.length; at++) name[at] = fullName.charCodeAt(prefix.length + at);
 		if (isWholeName === (name.length === 0)) return {index, name};
 	}
 	return undefined;

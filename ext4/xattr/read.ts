@@ -26,9 +26,14 @@ export type ListedXattr = {
 	readonly valueInode: number;
 };
 
+const noAreas: readonly XattrArea[] = [];
+
 /** The places where an inode's attributes lie, in the order in which the kernel looks. */
-function areasOf(volume: Volume, inode: Inode): XattrArea[] {
-	return [inodeArea(volume, inode), blockArea(volume, inode)].filter(area => area !== undefined);
+function areasOf(volume: Volume, inode: Inode): readonly XattrArea[] {
+	const inInode = inodeArea(volume, inode);
+	const inBlock = blockArea(volume, inode);
+	if (inInode === undefined) return inBlock === undefined ? noAreas : [inBlock];
+	return inBlock === undefined ? [inInode] : [inInode, inBlock];
 }
 
 /**

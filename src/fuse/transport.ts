@@ -1,11 +1,18 @@
 /** Where requests come from and replies go to. Tests and fuzzers bring their own. */
-import * as fs from 'node:fs';
+import {errno, errnoName} from '../errno.ts';
+import type {BusyWait} from './busy-wait.ts';
+
+/** read(2) and write(2): they return a count of bytes, or an errno as a negative number. */
+export type DescriptorCalls = {
+	read(descriptor: number, into: Uint8Array): number;
+	write(descriptor: number, from: Uint8Array, length: number): number;
+};
 
 /** What falls due by itself while requests are waited for. */
 export type Clock = {
 	/**
-	 * Waits until the descriptor can be read, at most so long; undefined: for any time. Returns false
-	 * where no more requests are to be taken.
+	 * Waits until the descriptor can be read, at most so many milliseconds; undefined: for any time.
+	 * Returns false where no more requests are to be taken.
 	 */
 	wait(timeoutMilliseconds: number | undefined): boolean;
 	/** Does what is due. Returns how many milliseconds there are until the next; undefined: none. */
@@ -26,70 +33,88 @@ export interface Transport {
 	send(from: Uint8Array, length: number): 'sent' | 'gone' | 'refused';
 }
 
-function codeOf(error: unknown): string {
-	return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
-
-const pauseMilliseconds = 1;
-const pause = new Int32Array(new SharedArrayBuffer(4));
+/** Under a load that never lets the server wait, the clock is asked to after so many requests. */
+const requestsBetweenWaits = 64;
 
 /** /dev/fuse. */
 export class DeviceTransport implements Transport {
 	readonly #descriptor: number;
-	readonly #clock: Clock | undefined;
+	readonly #calls: DescriptorCalls;
+	readonly #clock: Clock;
+	readonly #busyWait: BusyWait | undefined;
+	#untilWait = requestsBetweenWaits;
 
-	/** With a clock the descriptor must be non-blocking: a request may be taken back after a wait. */
-	constructor(descriptor: number, clock?: Clock) {
+	/**
+	 * The descriptor must be non-blocking: a request may be taken back after a wait. Without
+	 * `busyWait` it goes to sleep at once; so it must where there is only one processor.
+	 */
+	constructor(descriptor: number, calls: DescriptorCalls, clock: Clock, busyWait?: BusyWait) {
 		this.#descriptor = descriptor;
+		this.#calls = calls;
 		this.#clock = clock;
+		this.#busyWait = busyWait;
 	}
 
 	receive(into: Uint8Array): number {
 		for (;;) {
-			if (this.#clock?.wait(this.#clock.tick()) === false) return 0;
-			try {
-				return fs.readSync(this.#descriptor, into, 0, into.length, null);
-			} catch (error) {
-				switch (codeOf(error)) {
-					// The request was taken back while it was being handed over.
-					case 'ENOENT':
-					case 'EINTR':
-						break;
-					case 'EAGAIN':
-						// With a clock: time is up. Else whoever opened the device did so without waiting.
-						if (this.#clock === undefined) Atomics.wait(pause, 0, 0, pauseMilliseconds);
-						break;
-					// Unmounted; or cut off through the connection's `abort` file.
-					case 'ENODEV':
-					case 'ECONNABORTED':
-						return 0;
-					default:
-						throw error;
-				}
+			const timeout = this.#clock.tick();
+			if (--this.#untilWait === 0) {
+				this.#untilWait = requestsBetweenWaits;
+				if (!this.#clock.wait(0)) return 0;
+			}
+			const length = this.#read(into);
+			if (length > 0) return length;
+			switch (-length) {
+				// The request was taken back while it was being handed over.
+				case errno.ENOENT:
+				case errno.EINTR:
+					break;
+				case errno.EAGAIN:
+					if (!this.#sleep(timeout)) return 0;
+					break;
+				// Unmounted; or cut off through the connection's `abort` file.
+				case errno.ENODEV:
+				case errno.ECONNABORTED:
+					return 0;
+				default:
+					throw new Error(`reading /dev/fuse: ${errnoName(-length)}`);
 			}
 		}
 	}
 
+	/** Reads a request; EAGAIN where none has come for as long as it pays to stay awake. */
+	#read(into: Uint8Array): number {
+		let length = this.#calls.read(this.#descriptor, into);
+		if (length !== -errno.EAGAIN) return length;
+		this.#busyWait?.until(() => {
+			length = this.#calls.read(this.#descriptor, into);
+			return length !== -errno.EAGAIN;
+		});
+		return length;
+	}
+
+	#sleep(timeout: number | undefined): boolean {
+		const sleep = () => this.#clock.wait(timeout);
+		return this.#busyWait === undefined ? sleep() : this.#busyWait.learnFrom(sleep);
+	}
+
 	send(from: Uint8Array, length: number): 'sent' | 'gone' | 'refused' {
 		for (;;) {
-			try {
-				fs.writeSync(this.#descriptor, from, 0, length, null);
-				return 'sent';
-			} catch (error) {
-				switch (codeOf(error)) {
-					case 'EINTR':
-					case 'EAGAIN':
-						break;
-					// The request was interrupted, or the whole file system is gone: `receive` tells.
-					case 'ENOENT':
-					case 'ENODEV':
-					case 'ECONNABORTED':
-						return 'gone';
-					case 'EINVAL':
-						return 'refused';
-					default:
-						throw error;
-				}
+			const sent = this.#calls.write(this.#descriptor, from, length);
+			if (sent >= 0) return 'sent';
+			switch (-sent) {
+				case errno.EINTR:
+				case errno.EAGAIN:
+					break;
+				// The request was interrupted, or the whole file system is gone: `receive` tells.
+				case errno.ENOENT:
+				case errno.ENODEV:
+				case errno.ECONNABORTED:
+					return 'gone';
+				case errno.EINVAL:
+					return 'refused';
+				default:
+					throw new Error(`writing to /dev/fuse: ${errnoName(-sent)}`);
 			}
 		}
 	}
