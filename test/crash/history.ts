@@ -16,10 +16,13 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 export class History {
 	readonly observations: Observation[] = [];
+	/** What was done before each of them. */
+	readonly steps: string[] = [];
 	#last = new Map<string, Uint8Array>();
 
-	/** Notes how things are now. Contents that have not changed are kept once. */
-	note(volume: Volume): void {
+	/** Notes how things are after `step`. Contents that have not changed are kept once. */
+	note(volume: Volume, step: string): void {
+		this.steps.push(step);
 		const seen = observe(volume, new Mapper(volume));
 		const contents = new Map<string, Uint8Array>();
 		const files = new Map<string, ObservedFile>();

@@ -40,17 +40,27 @@ export class Judge implements Disposable {
 		this.#folder = mkdtempSync(join(tmpdir(), 'ext4box-crash-'));
 	}
 
-	/** Throws with what is wrong. `withKernel` has the kernel recover it as well. */
-	judge(image: Uint8Array, window: Window, withKernel: boolean): void {
+	/** What is wrong; undefined where nothing is. `withKernel` has the kernel recover it as well. */
+	problemOf(image: Uint8Array, window: Window, withKernel: boolean): unknown {
+		try {
+			this.#judge(image, window, withKernel);
+			return undefined;
+		} catch (error) {
+			return error;
+		}
+	}
+
+	[Symbol.dispose](): void {
+		rmSync(this.#folder, {recursive: true});
+	}
+
+	/** Throws with what is wrong. */
+	#judge(image: Uint8Array, window: Window, withKernel: boolean): void {
 		this.#assertAllowed('our replay in memory', image, window);
 		this.#assertAllowed('our recovery', this.#recoverBySelf(image), window);
 		this.#assertAllowed("e2fsck's recovery", this.#recoverByE2fsck(image), window);
 		if (withKernel)
 			this.#assertAllowed("the kernel's recovery", this.#recoverByKernel(image), window);
-	}
-
-	[Symbol.dispose](): void {
-		rmSync(this.#folder, {recursive: true});
 	}
 
 	#assertAllowed(how: string, image: Uint8Array, window: Window): void {
@@ -97,7 +107,7 @@ export class Judge implements Disposable {
 
 	#put(image: Uint8Array): string {
 		const path = join(this.#folder, 'image');
-		// Another file each time: the kernel's loop device may still write to the one before.
+		// Another file each time: what still holds the one before, a loop device say, does not matter then.
 		rmSync(path, {force: true});
 		writeFileSync(path, image);
 		return path;

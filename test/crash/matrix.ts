@@ -6,11 +6,13 @@ import {mke2fs} from '../support/made-volume.ts';
 import {Client} from './client.ts';
 import {History, type Window} from './history.ts';
 import {Judge} from './judge.ts';
-import {formats, kernelFormats, type Workload} from './workloads.ts';
+import {keep} from './kept.ts';
+import {formats, kernelFormats, workloads} from './workloads.ts';
 
 export type MatrixOptions = {
 	readonly format: string;
-	readonly workload: Workload;
+	/** By name. */
+	readonly workload: string;
 	readonly seed: number;
 	/** Of each stretch between flushes: crashes that lose and tear writes. */
 	readonly lossesPerEpoch: number;
@@ -37,14 +39,14 @@ function record({format, workload, seed}: MatrixOptions) {
 	const client = new Client(device, {
 		before: () => device.mark({least, most: history.observations.length}),
 		after(what) {
-			history.note(client.volume);
+			history.note(client.volume, what);
 			const now = history.observations.length - 1;
 			if (what === 'sync') least = now;
 			device.mark({least, most: now});
 		},
 	});
-	history.note(client.volume);
-	workload(client, new Random(seed), client.volume.features.has('extent'));
+	history.note(client.volume, 'open');
+	workloads[workload]?.(client, new Random(seed), client.volume.features.has('extent'));
 	return {device, history};
 }
 
@@ -63,11 +65,16 @@ export function runMatrix(options: MatrixOptions): MatrixResult {
 	for (const crash of crashesOf(device, crashOptions)) {
 		if (crash.mark === undefined || seen.has(crash.key) || !random.chance(chance)) continue;
 		seen.add(crash.key);
-		try {
-			judge.judge(crash.image(), crash.mark, useKernel && seen.size % 10 === 1);
-		} catch (error) {
-			throw new Error(`${options.format}, seed ${seed}: ${crash}`, {cause: error});
-		}
+		const withKernel = useKernel && seen.size % 10 === 1;
+		const error = judge.problemOf(crash.image(), crash.mark, withKernel);
+		if (error === undefined) continue;
+		const errorAgain = judge.problemOf(crash.image(), crash.mark, useKernel);
+		const {format, workload} = options;
+		const about = {crash, window: crash.mark, judged: seen.size, error, errorAgain};
+		const path = keep({format, workload, seed, ...about}, history);
+		throw new Error(`${format} ${workload}, seed ${seed}: ${crash}; kept as ${path}`, {
+			cause: error,
+		});
 	}
 	return {judged: seen.size, points, operations: history.observations.length};
 }

@@ -38,7 +38,8 @@ function replay(path: string): void {
 }
 
 function report(failure: Failure): void {
-	const path = join(tmpdir(), `ext4box-simulation-${failure.features}-${failure.seed}.json`);
+	const folder = process.env['EXT4BOX_KEEP'] ?? tmpdir();
+	const path = join(folder, `ext4box-simulation-${failure.features}-${failure.seed}.json`);
 	writeFileSync(path, JSON.stringify(failure));
 	print(
 		`\nfailed: --features ${failure.features} --seed ${failure.seed} --length ${values.length}`,
