@@ -101,5 +101,6 @@ export type {Superblock} from './superblock.ts';
 export {readSymlink} from './symlink.ts';
 export {type Hashes, VerityReader} from './verity.ts';
 export {Volume, type VolumeOptions} from './volume.ts';
+export {type AclEntry, parseWireAcl} from './xattr/acl.ts';
 export {getXattr, type ListedXattr, listXattrs} from './xattr/read.ts';
 export {removeXattr, setXattr, type XattrMode, xattrCredits} from './xattr/write.ts';

@@ -16,6 +16,7 @@ for pair in $needed; do
 	case " $missing " in *" $package "*) ;; *) missing="$missing $package" ;; esac
 done
 missing=${missing# }
+[ -n "$missing" ] || echo 'setup: all packages are here' >&2
 
 if [ -n "$missing" ]; then
 	if [ "$(id -u)" != 0 ]; then

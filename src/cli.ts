@@ -153,7 +153,7 @@ async function main(args: readonly string[]): Promise<number> {
 	};
 	if (name === '--version' || name === '-V') return say(versionText());
 	const [topic] = rest;
-	if (name === '--help' || name === '-h' || (name === 'help' && topic === undefined)) {
+	if (name === '--help' || name === '-h' || (name === 'help' && (topic ?? name) === name)) {
 		return say(helpText());
 	}
 	if (name === undefined) {

@@ -1,5 +1,11 @@
 /** Facts about files and volumes as text: modes, times, flags, ids. */
-import {type FileType, type Inode, inodeFlags, type Timestamp} from '../ext4/index.ts';
+import {
+	type AclEntry,
+	type FileType,
+	type Inode,
+	inodeFlags,
+	type Timestamp,
+} from '../ext4/index.ts';
 
 const typeLetters: {readonly [type in FileType]: string} = {
 	file: '-',
@@ -81,6 +87,24 @@ export function secondsTime(seconds: number): string {
 export function minuteTime(time: Timestamp): string {
 	const {date, clock} = localParts(time.seconds);
 	return `${date} ${clock.slice(0, 5)}`;
+}
+
+const aclTags: {readonly [kind in AclEntry['kind']]: string} = {
+	owner: 'user',
+	user: 'user',
+	group: 'group',
+	namedGroup: 'group',
+	mask: 'mask',
+	other: 'other',
+};
+
+/** As setfacl takes it: `user::rw-,user:1000:r--,group::r--,mask::r--,other::---`. */
+export function aclText(entries: readonly AclEntry[]): string {
+	const letters = (permissions: number) =>
+		[...'rwx'].map((letter, at) => ((permissions >> (2 - at)) & 1 ? letter : '-')).join('');
+	return entries
+		.map(({kind, id, permissions}) => `${aclTags[kind]}:${id ?? ''}:${letters(permissions)}`)
+		.join(',');
 }
 
 /** `1 file`, `2 files`. */

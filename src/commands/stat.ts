@@ -4,13 +4,22 @@ import {
 	type Inode,
 	isExpectedError,
 	listXattrs,
+	parseWireAcl,
 	readSymlink,
 	type Volume,
 } from '../../ext4/index.ts';
 import {argumentBytes} from '../argument-bytes.ts';
 import {parseCommand} from '../command-line.ts';
 import {describeFailure} from '../failure.ts';
-import {describeFlags, fullTime, isoTime, modeText, permissionText, typeNames} from '../format.ts';
+import {
+	aclText,
+	describeFlags,
+	fullTime,
+	isoTime,
+	modeText,
+	permissionText,
+	typeNames,
+} from '../format.ts';
 import {imageOptions, imageOptionsHelp, withVolume} from '../image-arguments.ts';
 import {log} from '../log.ts';
 import {formatTable, jsonBytes, print, printJsonList, quoteName} from '../output.ts';
@@ -33,7 +42,13 @@ Examples:
 
 const options = {...imageOptions, json: {type: 'boolean'}} as const;
 
-type Attribute = {readonly name: Uint8Array; readonly value: Uint8Array; readonly storedIn: string};
+type Attribute = {
+	readonly name: Uint8Array;
+	readonly value: Uint8Array;
+	/** What an access control list says. */
+	readonly acl: string | undefined;
+	readonly storedIn: string;
+};
 
 type FileFacts = {
 	readonly found: Found;
@@ -63,15 +78,23 @@ export async function run(args: string[]): Promise<number> {
 	});
 }
 
+function isAcl(name: string): boolean {
+	return name === 'system.posix_acl_access' || name === 'system.posix_acl_default';
+}
+
 function gather(volume: Volume, path: Uint8Array): FileFacts {
 	const found = findPath(volume, path, false);
 	const {inode} = found;
 	const target = inode.type === 'symlink' ? readSymlink(volume, inode) : undefined;
-	const attributes = listXattrs(volume, inode).map(({name, storedIn, valueInode}) => ({
-		name: Buffer.from(name, 'latin1'),
-		value: getXattr(volume, inode, name) ?? new Uint8Array(),
-		storedIn: valueInode === 0 ? storedIn : `inode ${valueInode}`,
-	}));
+	const attributes = listXattrs(volume, inode).map(({name, storedIn, valueInode}) => {
+		const value = getXattr(volume, inode, name) ?? new Uint8Array();
+		return {
+			name: Buffer.from(name, 'latin1'),
+			value,
+			acl: isAcl(name) && value.length > 0 ? aclText(parseWireAcl(value)) : undefined,
+			storedIn: valueInode === 0 ? storedIn : `inode ${valueInode}`,
+		};
+	});
 	return {found, target, attributes};
 }
 
@@ -101,9 +124,11 @@ function rowsOf(volume: Volume, {found, target}: FileFacts): (readonly [string, 
 
 const shownValueMax = 60;
 
-function attributeRow({name, value, storedIn}: Attribute): [string, string] {
-	const shown = value.length <= shownValueMax ? ` = ${quoteName(value)}` : '';
-	return ['Attribute', `${quoteName(name)}${shown} (${value.length} bytes, in the ${storedIn})`];
+function attributeRow({name, value, acl, storedIn}: Attribute): [string, string] {
+	const short = value.length <= shownValueMax ? quoteName(value) : undefined;
+	const shown = acl ?? short;
+	const is = shown === undefined ? '' : ` = ${shown}`;
+	return ['Attribute', `${quoteName(name)}${is} (${value.length} bytes, in the ${storedIn})`];
 }
 
 function textOf(volume: Volume, facts: FileFacts): string {
@@ -145,9 +170,10 @@ function jsonOf(volume: Volume, {found, target, attributes}: FileFacts): unknown
 		...timesOf(inode),
 		...(inode.device === undefined ? {} : {device: inode.device}),
 		...(target === undefined ? {} : jsonBytes('target', target)),
-		xattrs: attributes.map(({name, value, storedIn}) => ({
+		xattrs: attributes.map(({name, value, acl, storedIn}) => ({
 			...jsonBytes('name', name),
 			...jsonBytes('value', value),
+			...(acl === undefined ? {} : {acl}),
 			sizeBytes: value.length,
 			storedIn,
 		})),

@@ -15,7 +15,7 @@ import {
 	waitForEnd,
 } from '../mount/mounts.ts';
 
-export const usage = `Usage: ext4box umount DIR [--lazy] [--verbose]
+export const usage = `Usage: ext4box umount [--lazy] [--verbose] DIR
 
 Unmounts what "ext4box mount" mounted on DIR, and waits until all is on the disk and the server has
 let go of the image. (umount(8) and fusermount3 -u unmount as well, but return earlier; umount(8) waits,
