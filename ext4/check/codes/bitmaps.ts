@@ -1,4 +1,110 @@
 /** Findings of pass 5, bitmaps and counts against what was found in use. */
 import type {FindingTable} from '../definition.ts';
 
-export const bitmapFindings = {} as const satisfies FindingTable;
+const blockDifferences = ['p5.block-bitmap-header', 'p5.block-bitmap-end'] as const;
+const inodeDifferences = ['p5.inode-bitmap-header', 'p5.inode-bitmap-end'] as const;
+
+export const bitmapFindings = {
+	CHECK_BLOCKS_NOT_MARKED: {
+		severity: 'error',
+		sentence:
+			'blocks {block} to {last} are in use, but the bitmap of group {group} says they are free',
+		explanation:
+			'The next file written may be put over them: this destroys data. e2fsck marks them. Numbers are of blocks, whole clusters at a time.',
+		e2fsck: ['p5.block-used', 'p5.block-range-used', 'p5.block-uninit', ...blockDifferences],
+	},
+	CHECK_BLOCKS_MARKED: {
+		severity: 'error',
+		sentence:
+			'blocks {block} to {last} are marked in use in the bitmap of group {group}, but nothing uses them',
+		explanation:
+			'Their space is lost until e2fsck frees them. Numbers are of blocks, whole clusters at a time.',
+		e2fsck: ['p5.block-unused', 'p5.block-range-unused', ...blockDifferences],
+	},
+	CHECK_BLOCK_BITMAP_PADDING: {
+		severity: 'error',
+		sentence: 'the block bitmap of group {group} has clear bits behind its last block',
+		explanation:
+			'Bits that stand for no block are set, so that none is ever taken. e2fsck sets them.',
+		e2fsck: ['p5.block-bmap-padding'],
+	},
+	CHECK_BLOCK_BITMAP_CHECKSUM: {
+		severity: 'error',
+		sentence:
+			'the block bitmap of group {group} has the checksum {found}; its contents make {expected}',
+		explanation: 'The kernel will not write to such a group. e2fsck makes the sum right.',
+		e2fsck: ['p5.block-bitmap-csum-invalid'],
+	},
+	CHECK_INODES_NOT_MARKED: {
+		severity: 'error',
+		sentence:
+			'inodes {inode} to {last} are in use, but the bitmap of group {group} says they are free',
+		explanation:
+			'The next file made may be put in their place: this destroys files. e2fsck marks them.',
+		e2fsck: ['p5.inode-used', 'p5.inode-range-used', 'p5.inode-uninit', ...inodeDifferences],
+	},
+	CHECK_INODES_MARKED: {
+		severity: 'error',
+		sentence:
+			'inodes {inode} to {last} are marked in use in the bitmap of group {group}, but are not',
+		explanation: 'They are lost until e2fsck frees them.',
+		e2fsck: ['p5.inode-unused', 'p5.inode-range-unused', ...inodeDifferences],
+	},
+	CHECK_INODE_BITMAP_PADDING: {
+		severity: 'error',
+		sentence: 'the inode bitmap of group {group} has clear bits behind its last inode',
+		explanation:
+			'Bits that stand for no inode are set, so that none is ever taken. e2fsck sets them.',
+		e2fsck: ['p5.inode-bmap-padding'],
+	},
+	CHECK_INODE_BITMAP_CHECKSUM: {
+		severity: 'error',
+		sentence:
+			'the inode bitmap of group {group} has the checksum {found}; its contents make {expected}',
+		explanation: 'The kernel will make no file in such a group. e2fsck makes the sum right.',
+		e2fsck: ['p5.inode-bitmap-csum-invalid'],
+	},
+	CHECK_GROUP_FREE_BLOCKS: {
+		severity: 'error',
+		sentence:
+			'the descriptor of group {group} counts {found} free clusters; its bitmap has {expected}',
+		explanation:
+			'The kernel stops using a group whose count and bitmap disagree. A cluster is a block where there is no bigalloc. e2fsck makes the count right.',
+		e2fsck: ['p5.free-block-count-group'],
+	},
+	CHECK_GROUP_FREE_INODES: {
+		severity: 'error',
+		sentence:
+			'the descriptor of group {group} counts {found} free inodes; its bitmap has {expected}',
+		explanation:
+			'The kernel stops using a group whose count and bitmap disagree. e2fsck makes it right.',
+		e2fsck: ['p5.free-inode-count-group'],
+	},
+	CHECK_GROUP_DIRECTORIES: {
+		severity: 'error',
+		sentence: 'the descriptor of group {group} counts {found} directories; there are {expected}',
+		explanation: 'The count guides where new directories are put. e2fsck makes it right.',
+		e2fsck: ['p5.free-dir-count-group'],
+	},
+	CHECK_FREE_BLOCKS: {
+		severity: 'error',
+		sentence: 'the superblock counts {found} free blocks; the bitmaps have {expected}',
+		explanation: 'What df shows is wrong until the next mount counts anew. e2fsck makes it right.',
+		e2fsck: ['p5.free-block-count'],
+	},
+	CHECK_FREE_INODES: {
+		severity: 'error',
+		sentence: 'the superblock counts {found} free inodes; the bitmaps have {expected}',
+		explanation:
+			'What df -i shows is wrong until the next mount counts anew. e2fsck makes it right.',
+		e2fsck: ['p5.free-inode-count'],
+	},
+	CHECK_FREE_COUNTS_OUTDATED: {
+		severity: 'note',
+		sentence:
+			'the superblock counts {found} free {kind}, the bitmaps have {expected}: it was not unmounted, and the next mount counts anew',
+		explanation:
+			'Kernels bring the counts of the superblock up to date only when they unmount. After a crash they are old, which harms nothing.',
+		e2fsck: ['p5.free-block-count', 'p5.free-inode-count'],
+	},
+} as const satisfies FindingTable;

@@ -1,4 +1,40 @@
 /** Findings of pass 4, references: link counts, orphans, inodes that nobody names. */
 import type {FindingTable} from '../definition.ts';
 
-export const referenceFindings = {} as const satisfies FindingTable;
+export const referenceFindings = {
+	CHECK_LINK_COUNT: {
+		severity: 'error',
+		sentence: 'inode {inode} says {found} names lead to it; {expected} do',
+		explanation:
+			'Where the count is too low, removing a name frees a file that others still lead to; where it is too high, its space is never freed. e2fsck makes it right.',
+		e2fsck: ['p4.bad-ref-count', 'p4.inconsistent-count'],
+	},
+	CHECK_INODE_UNATTACHED: {
+		severity: 'error',
+		sentence: 'inode {inode} is in use, but no directory has an entry for it',
+		explanation:
+			'The file can not be reached, and keeps its space. e2fsck gives it a name in lost+found, or clears it where it is empty.',
+		e2fsck: ['p4.unattached-inode', 'p4.zero-len-inode'],
+	},
+	CHECK_DIRECTORY_LINKS_FEATURE: {
+		severity: 'error',
+		sentence: 'directory {inode} has {found} links, more than can be counted without dir_nlink',
+		explanation:
+			'A directory counts at most 65,000 links; with the feature dir_nlink one that has more says 1. e2fsck sets the feature.',
+		e2fsck: ['p4.dir-nlink-feature'],
+	},
+	CHECK_VALUE_REFERENCES: {
+		severity: 'error',
+		sentence: 'inode {inode} says {found} attributes have their value in it; {expected} do',
+		explanation:
+			'Where the count is too low, removing an attribute frees what others still use. e2fsck makes it right.',
+		e2fsck: ['p4.ea-inode-ref-count'],
+	},
+	CHECK_VALUE_UNREFERENCED: {
+		severity: 'error',
+		sentence: 'inode {inode} is marked as the value of an attribute, but no attribute names it',
+		explanation:
+			'Either the attribute was lost, or the mark is wrong. e2fsck gives the inode a name in lost+found or clears the mark.',
+		e2fsck: ['p4.unattached-inode', 'p4.ea-inode-spurious-flag', 'p4.zero-len-inode'],
+	},
+} as const satisfies FindingTable;
