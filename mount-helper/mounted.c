@@ -29,17 +29,19 @@ static bool ask_mount_id(const char *path, unsigned wanted, unsigned long long *
 	return true;
 }
 
-static int open_abort(const struct mounted *mount) {
+/* Held open from the start: the number in the path is given out again, these are not. */
+static void open_connection(struct mounted *mount) {
 	char path[64];
-	/* Held open from the start: the number in the path is given out again, the file is not. */
-	snprintf(path, sizeof path, "/sys/fs/fuse/connections/%u/abort", mount->minor);
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	return fd < 0 ? -1 : fd_raise(fd);
+	snprintf(path, sizeof path, "/sys/fs/fuse/connections/%u", mount->minor);
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	mount->connection = fd < 0 ? -1 : fd_raise(fd);
+	fd = mount->connection < 0 ? -1 : openat(mount->connection, "abort", O_WRONLY | O_CLOEXEC);
+	mount->abort = fd < 0 ? -1 : fd_raise(fd);
 }
 
 bool mounted_identify(struct mounted *mount, enum way way, const char *path) {
 	struct mountinfo found;
-	*mount = (struct mounted){.way = way, .watch = -1, .abort = -1};
+	*mount = (struct mounted){.way = way, .watch = -1, .abort = -1, .connection = -1};
 	mounted_watch(mount);
 	if (!mountinfo_at(path, &found) || !found.is_ext4box) {
 		return false;
@@ -50,7 +52,7 @@ bool mounted_identify(struct mounted *mount, enum way way, const char *path) {
 	if (!ask_mount_id(path, STATX_UNIQUE_ID, &mount->unique_id)) {
 		mount->unique_id = 0;
 	}
-	mount->abort = open_abort(mount);
+	open_connection(mount);
 	return true;
 }
 
@@ -68,8 +70,7 @@ void mounted_refresh(struct mounted *mount) {
 	}
 }
 
-/* Whether the path leads to this mount and no other, as far as this kernel can say. */
-static bool leads_to(const struct mounted *mount, const char *path) {
+bool mounted_leads_to(const struct mounted *mount, const char *path) {
 	unsigned long long id;
 	if (mount->unique_id != 0) {
 		return ask_mount_id(path, STATX_UNIQUE_ID, &id) && id == mount->unique_id;
@@ -85,7 +86,7 @@ enum unmounted mounted_remove(struct mounted *mount, bool is_lazy, char *said, s
 		mount->is_gone = true;
 		return UNMOUNTED;
 	}
-	if (is_covered || !leads_to(mount, found.path)) {
+	if (is_covered || !mounted_leads_to(mount, found.path)) {
 		return UNMOUNT_COVERED;
 	}
 	bool is_done = mount->way == WAY_FUSERMOUNT3
@@ -105,4 +106,5 @@ bool mounted_abort(struct mounted *mount) {
 void mounted_close(struct mounted *mount) {
 	fd_close(&mount->watch);
 	fd_close(&mount->abort);
+	fd_close(&mount->connection);
 }

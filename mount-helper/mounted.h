@@ -19,6 +19,7 @@ struct mounted {
 	unsigned long long unique_id; /* 0: this kernel has none. */
 	int watch;                    /* Poll for POLLPRI, then call mounted_refresh. */
 	int abort;                    /* The connection's abort file, or -1. */
+	int connection;               /* The directory it lies in, or -1. */
 	bool is_gone;
 };
 
@@ -36,6 +37,9 @@ enum unmounted { UNMOUNTED, UNMOUNT_BUSY, UNMOUNT_COVERED };
  * said (or NULL) takes the words of fusermount3.
  */
 enum unmounted mounted_remove(struct mounted *mount, bool is_lazy, char *said, size_t size);
+
+/* Whether the path leads to this mount and no other, as far as this kernel can say. */
+bool mounted_leads_to(const struct mounted *mount, const char *path);
 
 /* Cuts the server off: it reads ENODEV and whoever uses the mount gets errors. */
 bool mounted_abort(struct mounted *mount);

@@ -132,6 +132,10 @@ static bool take_device(struct parser *parser, const char *value) {
 	return take_number(parser, colon + 1, UINT_MAX, &options->device_minor);
 }
 
+static bool take_watchdog(struct parser *parser, const char *value) {
+	return take_number(parser, value, WATCHDOG_MAX, &parser->options->watchdog_s);
+}
+
 #define ON(action) (1u << (action))
 #define MOUNTS (ON(ACTION_MOUNT) | ON(ACTION_RUN))
 #define ALL (MOUNTS | ON(ACTION_UNMOUNT))
@@ -144,6 +148,7 @@ static const struct option option_table[] = {
 	{"--report-fd", ALL, false, take_report_fd, 0},
 	{"--way", ON(ACTION_MOUNT), false, take_way, 0},
 	{"--server-argc", ON(ACTION_RUN), true, take_server_argc, 0},
+	{"--watchdog", MOUNTS, false, take_watchdog, 0},
 	{"--id", ON(ACTION_UNMOUNT), true, take_id, 0},
 	{"--device", ON(ACTION_UNMOUNT), true, take_device, 0},
 	{"--read-only", MOUNTS, false, FLAG(read_only)},

@@ -12,6 +12,7 @@ enum {
 	FSNAME_MAX = 1024,       /* Bytes; it ends in every reader's mount table. */
 	SERVER_ARGC_MAX = 64,
 	SERVER_ARG_MAX = 64 * 1024,
+	WATCHDOG_MAX = 86400,
 };
 
 struct options {
@@ -30,6 +31,7 @@ struct options {
 	bool temporary; /* The mountpoint was made for this mount: remove the empty directory after. */
 	bool enter;     /* run: COMMAND starts in the mount's root. */
 	bool lazy;      /* unmount: detach although in use. */
+	unsigned watchdog_s; /* Seconds without an answer after which a server is cut off; 0: never. */
 	unsigned mount_id;
 	unsigned device_major;
 	unsigned device_minor;

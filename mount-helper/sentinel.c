@@ -29,7 +29,7 @@ static bool listen_to(struct watch *watch, int lifeline) {
 		return got < 0 && errno == EINTR;
 	}
 	told.watch = watch->mount.watch;
-	told.abort = -1;
+	told.abort = told.connection = -1;
 	watch->mount = told;
 	watch->is_told = true;
 	mounted_refresh(&watch->mount);
@@ -96,7 +96,7 @@ __attribute__((noreturn)) static void keep_watch(struct watch *watch, int lifeli
 }
 
 pid_t sentinel_start(const struct charge *charge, const int lifeline[2]) {
-	struct watch watch = {.charge = charge, .mount = {.watch = -1, .abort = -1}};
+	struct watch watch = {.charge = charge, .mount = {.watch = -1, .abort = -1, .connection = -1}};
 	struct mountinfo before;
 	watch.had_mount = mountinfo_at(charge->mountpoint, &before);
 	watch.before = watch.had_mount ? before.id : 0;

@@ -170,6 +170,9 @@ static bool start_server(struct session *session) {
 	}
 	session->status = status[0];
 	fds.status = status[1];
+	/* Signs of life that nobody has taken yet are to hold up neither side. */
+	fcntl(status[0], F_SETFL, O_NONBLOCK);
+	fcntl(status[1], F_SETFL, O_NONBLOCK);
 	pid_t pid = server_start(session->options, &fds);
 	int error = errno;
 	close(fds.input);
@@ -230,7 +233,7 @@ static void finish(struct session *session) {
 int session_run(const struct options *options) {
 	struct session session = {
 		.options = options,
-		.mount = {.watch = -1, .abort = -1},
+		.mount = {.watch = -1, .abort = -1, .connection = -1},
 		.image = -1,
 		.fuse = -1,
 		.front = -1,
@@ -239,6 +242,7 @@ int session_run(const struct options *options) {
 		.words = -1,
 		.stop = -1,
 		.lifeline = {-1, -1},
+		.watchdog = {.beats = -1},
 		.exit_status = 1,
 	};
 	if (!begin(&session)) {

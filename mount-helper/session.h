@@ -6,6 +6,7 @@
 
 #include "mounted.h"
 #include "options.h"
+#include "watchdog.h"
 
 /*
  * One mount from its making to its end.
@@ -28,6 +29,8 @@ struct session {
 	struct mounted mount;
 	enum phase phase;
 	bool was_ready;
+	bool is_hung; /* The server was cut off because it did not answer. */
+	struct watchdog watchdog;
 	pid_t server, sentinel, command; /* 0: not there. */
 	pid_t syncer;        /* Has the kernel write out a mount that is in use, before it is cut off. */
 	int sentinel_restarts;
@@ -38,6 +41,7 @@ struct session {
 	int stop;            /* A pipe to a server that writes: its end tells it to end. */
 	int lifeline[2];
 	long long abort_at, kill_at; /* 0: never. */
+	int commits_waited;  /* How often kill_at was put off. */
 	int exit_status;
 };
 

@@ -19,7 +19,8 @@ enum {
 	START_MS = 120000,     /* A journal of gigabytes is read before the server is ready. */
 	GRACE_MS = 2000,       /* For those who hold files open on a mount that was asked to end. */
 	SYNC_MS = 10000,       /* For what the kernel has not yet written of files that are held open. */
-	COMMIT_MS = 30000,     /* For the server's last commit. */
+	COMMIT_MS = 30000,     /* For the server's last commit, and as long again while it is at work, */
+	COMMITS_MAX = 20,      /* so many times at most. */
 	SENTINEL_RESTARTS = 16,
 };
 
@@ -191,13 +192,19 @@ static void become_ready(struct session *session) {
 static void take_status(struct session *session) {
 	char byte = 0;
 	ssize_t got = read(session->status, &byte, 1);
-	if (got < 0 && errno == EINTR) {
+	if (got < 0 && (errno == EINTR || errno == EAGAIN)) {
+		return;
+	}
+	if (got == 1 && byte == 'R' && session->phase == PHASE_STARTING) {
+		/* What follows are signs of life, for the watchdog alone. */
+		watchdog_start(&session->watchdog, session->options->watchdog_s, session->server,
+		               session->status);
+		session->status = -1;
+		become_ready(session);
 		return;
 	}
 	fd_close(&session->status);
-	if (got == 1 && byte == 'R' && session->phase == PHASE_STARTING) {
-		become_ready(session);
-	} else if (session->phase == PHASE_STARTING) {
+	if (session->phase == PHASE_STARTING) {
 		/* The pipe's end is the server's end, which is reaped next; anything else is no server
 		 * of ours. */
 		stop_server(session);
@@ -233,7 +240,8 @@ static void server_ended(struct session *session, int status) {
 		               is_signal ? WTERMSIG(status) : WEXITSTATUS(status));
 		return;
 	}
-	bool is_cut = phase == PHASE_STOPPING && WIFSIGNALED(status) && session->options->read_only;
+	bool is_cut = phase == PHASE_STOPPING && WIFSIGNALED(status) && session->options->read_only &&
+	              !session->is_hung;
 	if (!is_cut) {
 		tell_end(session, status);
 	}
@@ -257,6 +265,8 @@ static void reap(struct session *session) {
 			if (session->abort_at != 0) {
 				session->abort_at = now_ms() + GRACE_MS;
 			}
+		} else if (watchdog_reaped(&session->watchdog, pid, status)) {
+			continue;
 		} else if (pid == session->sentinel) {
 			session->sentinel = 0;
 			if (session->phase < PHASE_STOPPING && session->sentinel_restarts < SENTINEL_RESTARTS) {
@@ -267,8 +277,36 @@ static void reap(struct session *session) {
 	}
 }
 
+/* Whoever waits for the server gets an error now, and what it has not committed is left to a recovery. */
+static void end_hung(struct session *session) {
+	dprintf(STDERR_FILENO, "ext4box: the server has not answered for %u s, and is ended\n",
+	        session->options->watchdog_s);
+	session->is_hung = true;
+	session->phase = PHASE_STOPPING;
+	watchdog_stop(&session->watchdog);
+	mounted_abort(&session->mount);
+	stop_server(session);
+	/* One that hangs in the kernel may not end for a while: at least nobody comes in any more. */
+	mounted_remove(&session->mount, true, NULL, 0);
+}
+
+/* The last commit may take long on a slow disk; a server that is at it is given time. */
+static void check_commit(struct session *session, long long now) {
+	if (session->commits_waited < COMMITS_MAX && watchdog_sees_work(&session->watchdog)) {
+		session->commits_waited++;
+		session->kill_at = now + COMMIT_MS;
+		return;
+	}
+	session->kill_at = 0;
+	stop_server(session);
+}
+
 static void check_deadlines(struct session *session, long long start_by) {
 	long long now = now_ms();
+	if (session->phase == PHASE_SERVING &&
+	    watchdog_look(&session->watchdog, &session->mount, session->mountpoint)) {
+		end_hung(session);
+	}
 	if (session->phase == PHASE_STARTING && now >= start_by) {
 		dprintf(STDERR_FILENO, "ext4box: the server was not ready in %d s\n", START_MS / 1000);
 		stop_server(session);
@@ -277,8 +315,7 @@ static void check_deadlines(struct session *session, long long start_by) {
 		cut_off(session);
 	}
 	if (session->kill_at != 0 && now >= session->kill_at) {
-		session->kill_at = 0;
-		stop_server(session);
+		check_commit(session, now);
 	}
 }
 
@@ -290,12 +327,17 @@ static void drop_name(const struct session *session) {
 }
 
 static int next_timeout(const struct session *session, long long start_by) {
-	long long next = session->phase == PHASE_STARTING ? start_by : 0;
-	if (session->abort_at != 0 && (next == 0 || session->abort_at < next)) {
-		next = session->abort_at;
-	}
-	if (session->kill_at != 0 && (next == 0 || session->kill_at < next)) {
-		next = session->kill_at;
+	const long long dues[] = {
+		session->phase == PHASE_STARTING ? start_by : 0,
+		session->phase == PHASE_SERVING ? watchdog_due(&session->watchdog) : 0,
+		session->abort_at,
+		session->kill_at,
+	};
+	long long next = 0;
+	for (size_t index = 0; index < sizeof dues / sizeof dues[0]; index++) {
+		if (dues[index] != 0 && (next == 0 || dues[index] < next)) {
+			next = dues[index];
+		}
 	}
 	long long wait = next - now_ms();
 	return next == 0 ? -1 : wait < 0 ? 0 : (int)wait;

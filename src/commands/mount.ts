@@ -60,6 +60,8 @@ Whose files
 Other
   cache_size=BYTES    bound of the server's cache (suffixes k, m, g); 100,000 blocks at most
   direct              bypass the page cache
+  watchdog=SECONDS    a server that leaves its callers without an answer for so long is ended, and the
+                      mount taken away (default: 30; 0: never)
   noexec, noatime     as mount(8) has them; nosuid and nodev always hold
   minixdf, bsddf      df counts the file system's own metadata, or not (the default)
   fsname=NAME         the name in the mount table (default: the image's path)

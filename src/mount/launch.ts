@@ -107,6 +107,7 @@ function sharedArguments({image, mountpoint, options, isReadOnly}: LaunchRequest
 	return [
 		...['--report-fd', String(reportFd), '--image', image, '--mountpoint', mountpoint],
 		...['--fsname', options.fsname ?? fsnameOf(image)],
+		...['--watchdog', String(options.watchdogSeconds)],
 		...chosen.flatMap(([isChosen, name]) => (isChosen ? [name] : [])),
 	];
 }

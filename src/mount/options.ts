@@ -39,6 +39,8 @@ export type MountOptions = {
 	readonly isSync: boolean;
 	/** So for changes of directories. */
 	readonly isDirSync: boolean;
+	/** After how long without an answer the server is cut off; 0: never. */
+	readonly watchdogSeconds: number;
 	/** Whose new files are, on disk, under a mapping of owners; null: their directory's. */
 	readonly create: {readonly uid: number; readonly gid: number} | null;
 	readonly debug: boolean;
@@ -58,6 +60,11 @@ type Draft = Omit<MountOptions, 'owners'> & {
 const commitSecondsDefault = 5;
 /** What 32 bits of milliseconds hold, with which poll(2) waits. */
 const commitSecondsMax = 1_000_000;
+
+/** Shorter than what makes programs, suspend and a shutdown give up; longer than any request takes. */
+const watchdogSecondsDefault = 30;
+/** As the helper has it: WATCHDOG_MAX. */
+const watchdogSecondsMax = 86_400;
 
 const nothingSaid: Draft = {
 	access: 'unsaid',
@@ -83,6 +90,7 @@ const nothingSaid: Draft = {
 	commitSeconds: commitSecondsDefault,
 	isSync: false,
 	isDirSync: false,
+	watchdogSeconds: watchdogSecondsDefault,
 	create: null,
 	debug: false,
 };
@@ -119,6 +127,7 @@ const valued: ReadonlyMap<string, TakeValue> = new Map<string, TakeValue>([
 	['cache_size', value => ({cacheBytes: parseCacheSize(value)})],
 	['errors', value => ({errors: parseErrors(value)})],
 	['commit', value => ({commitSeconds: parseCommit(value)})],
+	['watchdog', value => ({watchdogSeconds: parseWatchdog(value)})],
 	['create', value => ({create: parseCreate(value)})],
 	['map', value => ({map: parseMap(value)})],
 	['uid', value => ({uid: parseId('uid', value)})],
@@ -298,6 +307,16 @@ function parseCommit(text: string): number {
 	}
 	// As the kernel's ext4: 0 is the default.
 	return seconds === 0 ? commitSecondsDefault : seconds;
+}
+
+function parseWatchdog(text: string): number {
+	const seconds = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+	if (!(seconds <= watchdogSecondsMax)) {
+		throw new UsageError(
+			`option watchdog: ${JSON.stringify(text)} is no number of seconds up to ${watchdogSecondsMax}`,
+		);
+	}
+	return seconds;
 }
 
 function parseCreate(text: string): {uid: number; gid: number} {

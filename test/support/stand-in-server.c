@@ -9,12 +9,15 @@
  *   crash          ends by SIGSEGV before it is ready
  *   mute           never becomes ready, never ends
  *   deaf           becomes ready and answers nothing
+ *   loop           serves, and goes on calculating for ever when it is asked for `loop`
+ *   busy           as loop, but says every now and then that it is at work
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,6 +28,7 @@ enum { STATUS = 1, WORDS = 2, FUSE = 3, IMAGE = 4, HELLO = 2 };
 extern char **environ;
 static const char hello[] = "hello\n";
 static char request[1 << 20];
+static bool is_busy;
 
 static void reply(uint64_t unique, int error, const void *body, size_t size) {
 	char bytes[4096];
@@ -62,7 +66,19 @@ static void reply_init(const struct fuse_in_header *in) {
 	reply(in->unique, 0, &out, sizeof out);
 }
 
+/* A calculation without an end; one that says so is believed for a while. */
+__attribute__((noreturn)) static void loop(void) {
+	for (volatile unsigned long turns = 0;; turns++) {
+		if (is_busy && turns % 10000000 == 0 && write(STATUS, "B", 1) < 0 && errno != EAGAIN) {
+			dprintf(WORDS, "stand-in: sign of life: %s\n", strerror(errno));
+		}
+	}
+}
+
 static void reply_lookup(const struct fuse_in_header *in) {
+	if (strcmp((const char *)(in + 1), "loop") == 0) {
+		loop();
+	}
 	if (strcmp((const char *)(in + 1), "hello") != 0) {
 		reply(in->unique, ENOENT, NULL, 0);
 		return;
@@ -160,6 +176,7 @@ int main(int argc, char **argv) {
 	if (strcmp(mode, "deaf") == 0) {
 		pause();
 	}
+	is_busy = strcmp(mode, "busy") == 0;
 	int status = serve();
 	if (strcmp(mode, "linger") == 0) {
 		sleep(1);
