@@ -46,6 +46,13 @@ const commands = new Map<string, CommandEntry>([
 		'extract',
 		{summary: 'copy a tree out of an image', load: () => import('./commands/extract.ts')},
 	],
+	[
+		'report',
+		{
+			summary: 'make a page that shows what is where on the disk',
+			load: () => import('./commands/report.ts'),
+		},
+	],
 ]);
 
 function helpText(): string {

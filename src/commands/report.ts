@@ -1,0 +1,77 @@
+/** `ext4box report`: one page that shows what is where on a disk. */
+import * as fs from 'node:fs';
+import {basename} from 'node:path';
+import {openImage} from '../../images/index.ts';
+import {argumentBytes} from '../argument-bytes.ts';
+import {CliError, UsageError} from '../cli-error.ts';
+import {parseCommand} from '../command-line.ts';
+import {about} from '../failure.ts';
+import {placeOf} from '../image-arguments.ts';
+import {log} from '../log.ts';
+import {decodeUtf8, print} from '../output.ts';
+import {makeReport} from '../report/report.ts';
+
+export const usage = `Usage: ext4box report [OPTIONS] IMAGE -o FILE.html
+
+Writes one page that shows what is where on an ext2, ext3 or ext4 image: a map of its groups to zoom
+into, the place of each file on it, fragmentation, the largest files and directories, its features,
+and what the checker finds. The page stands by itself, asks the network for nothing, and is never
+larger than 3 MiB. Of a broken image it shows what could be read.
+
+Options:
+  -o, --output FILE  where to write it; - for the standard output. An existing file is not replaced
+  -f, --force        unless this is given
+  --no-check         leave the checker out, which takes most of the time
+  --partition N      the file system is in this partition (found by itself where only one is ext)
+  --offset BYTES     the file system starts here; 0x… for hexadecimal, with K, M, G or T for powers
+                     of 1024, with s for sectors of 512 bytes
+
+Examples:
+  ext4box report disk.img -o disk.html
+  ext4box report --partition 2 /dev/sdb -o - > sdb2.html
+`;
+
+const options = {
+	output: {type: 'string', short: 'o'},
+	force: {type: 'boolean', short: 'f'},
+	'no-check': {type: 'boolean'},
+	offset: {type: 'string'},
+	partition: {type: 'string'},
+} as const;
+
+export async function run(args: string[]): Promise<number> {
+	const {values, positionals} = parseCommand('report', args, options, ['IMAGE']);
+	const [imagePath = ''] = positionals;
+	const {output} = values;
+	if (output === undefined) {
+		throw new UsageError('where to? Name a file with -o FILE.html; see "ext4box help report"');
+	}
+	const where = placeOf(values);
+	const page = await about(imagePath, () => {
+		using image = openImage(argumentBytes(imagePath), where);
+		for (const problem of image.problems) log.warn(`${imagePath}: ${problem}`);
+		return makeReport(image, {
+			imageName: basename(imagePath),
+			madeAt: new Date(),
+			isChecked: values['no-check'] !== true,
+		});
+	});
+	if (output === '-') print(page);
+	else write(output, page, values.force === true);
+	return 0;
+}
+
+function write(output: string, page: string, isForced: boolean): void {
+	const path = argumentBytes(output);
+	try {
+		// wx: a name that was mistyped must not cost the image that it belongs to.
+		fs.writeFileSync(Buffer.from(path), page, {flag: isForced ? 'w' : 'wx'});
+	} catch (error) {
+		if (!(error instanceof Error && 'code' in error)) throw error;
+		const name = decodeUtf8(path) ?? output;
+		if (error.code === 'EEXIST') {
+			throw new CliError(`${name} is there already; --force replaces it`);
+		}
+		throw new CliError(`can't write ${name}: ${error.message}`);
+	}
+}
