@@ -47,8 +47,6 @@ const accepted: [string, Partial<MountOptions>][] = [
 	['commit=0', {}],
 	['watchdog=60', {watchdogSeconds: 60}],
 	['watchdog=0', {watchdogSeconds: 0}],
-	['watchdog=60', {watchdogSeconds: 60}],
-	['watchdog=0', {watchdogSeconds: 0}],
 	['sync,dirsync', {isSync: true, isDirSync: true}],
 	['sync,async', {}],
 	['create=0:100', {create: {uid: 0, gid: 100}}],
