@@ -87,24 +87,17 @@ export const bitmapFindings = {
 		e2fsck: ['p5.free-dir-count-group'],
 	},
 	CHECK_FREE_BLOCKS: {
-		severity: 'error',
+		severity: 'warning',
 		sentence: 'the superblock counts {found} free blocks; the bitmaps have {expected}',
-		explanation: 'What df shows is wrong until the next mount counts anew. e2fsck makes it right.',
+		explanation:
+			'Whoever mounts the file system counts anew, so that no harm comes of it. After a crash the counts are always old, which is not told. e2fsck makes them right.',
 		e2fsck: ['p5.free-block-count'],
 	},
 	CHECK_FREE_INODES: {
-		severity: 'error',
+		severity: 'warning',
 		sentence: 'the superblock counts {found} free inodes; the bitmaps have {expected}',
 		explanation:
-			'What df -i shows is wrong until the next mount counts anew. e2fsck makes it right.',
+			'Whoever mounts the file system counts anew, so that no harm comes of it. After a crash the counts are always old, which is not told. e2fsck makes them right.',
 		e2fsck: ['p5.free-inode-count'],
-	},
-	CHECK_FREE_COUNTS_OUTDATED: {
-		severity: 'note',
-		sentence:
-			'the superblock counts {found} free {kind}, the bitmaps have {expected}: it was not unmounted, and the next mount counts anew',
-		explanation:
-			'Kernels bring the counts of the superblock up to date only when they unmount. After a crash they are old, which harms nothing.',
-		e2fsck: ['p5.free-block-count', 'p5.free-inode-count'],
 	},
 } as const satisfies FindingTable;

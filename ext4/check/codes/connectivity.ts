@@ -34,11 +34,4 @@ export const connectivityFindings = {
 		explanation: 'Walking up from there leads astray. e2fsck makes it right.',
 		e2fsck: ['p3.bad-dot-dot'],
 	},
-	CHECK_LOST_FOUND: {
-		severity: 'note',
-		sentence: 'there is no directory lost+found in the root',
-		explanation:
-			'e2fsck puts files there that lost their names; it makes the directory when it needs it.',
-		e2fsck: ['p3.no-lf-dir', 'p3.lpf-notdir'],
-	},
 } as const satisfies FindingTable;
