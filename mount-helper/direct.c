@@ -17,6 +17,15 @@ static unsigned long flags_of(const struct options *options) {
 	       (options->noexec ? MS_NOEXEC : 0) | (options->noatime ? MS_NOATIME : 0);
 }
 
+bool direct_attach(const struct options *options, int fuse, mode_t rootmode, const char *path) {
+	/* Numbers and fixed words alone: the only text of the caller's is the source, not an option. */
+	char data[160];
+	snprintf(data, sizeof data, "fd=%d,rootmode=%o,user_id=%u,group_id=%u%s%s", fuse, rootmode,
+	         (unsigned)getuid(), (unsigned)getgid(), options->allow_other ? ",allow_other" : "",
+	         options->default_permissions ? ",default_permissions" : "");
+	return mount(options->fsname, path, EXT4BOX_TYPE, flags_of(options), data) == 0;
+}
+
 int direct_mount(const struct options *options, const char *mountpoint) {
 	struct stat facts;
 	if (stat(mountpoint, &facts) != 0) {
@@ -28,13 +37,7 @@ int direct_mount(const struct options *options, const char *mountpoint) {
 		report_failure(FAIL_DEVICE, errno, "cannot open /dev/fuse");
 		return -1;
 	}
-	/* Numbers and fixed words alone: the only text of the caller's is the source, not an option. */
-	char data[160];
-	snprintf(data, sizeof data, "fd=%d,rootmode=%o,user_id=%u,group_id=%u%s%s", fuse,
-	         facts.st_mode & S_IFMT, (unsigned)getuid(), (unsigned)getgid(),
-	         options->allow_other ? ",allow_other" : "",
-	         options->default_permissions ? ",default_permissions" : "");
-	if (mount(options->fsname, mountpoint, EXT4BOX_TYPE, flags_of(options), data) != 0) {
+	if (!direct_attach(options, fuse, facts.st_mode & S_IFMT, mountpoint)) {
 		report_failure(FAIL_MOUNT, errno, "cannot mount on %s", mountpoint);
 		fd_close(&fuse);
 	}

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "options.h"
 
@@ -8,5 +9,8 @@
 
 /* Returns the descriptor of /dev/fuse; -1 is reported, as failure for what mount(2) refuses. */
 int direct_mount(const struct options *options, const char *mountpoint);
+
+/* The call itself, for who has opened /dev/fuse and looked at the directory; false with errno. */
+bool direct_attach(const struct options *options, int fuse, mode_t rootmode, const char *path);
 
 bool direct_unmount(const char *mountpoint, bool is_lazy);

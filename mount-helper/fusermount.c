@@ -3,14 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "process.h"
+#include "program.h"
 #include "report.h"
 
 #ifndef FUSERMOUNT3_PATHS
@@ -21,10 +20,7 @@
 
 static const char *const candidates[] = {FUSERMOUNT3_PATHS};
 
-enum {
-	COMM_FD = 3,         /* Where fusermount3 finds its end of the socket pair. */
-	PATIENCE_MS = 30000, /* It stats the mountpoint, which may lie on a slow file system. */
-};
+enum { PATIENCE_MS = 30000 /* It stats the mountpoint, which may lie on a slow file system. */ };
 
 static const char *fusermount_path(void) {
 	for (size_t index = 0; index < sizeof candidates / sizeof candidates[0]; index++) {
@@ -37,72 +33,6 @@ static const char *fusermount_path(void) {
 
 bool fusermount_exists(void) {
 	return fusermount_path() != NULL;
-}
-
-/* Starts fusermount3 with its stderr in a pipe, and comm and lifeline (or -1) as 3 and 4. */
-static pid_t start(char *const argv[], int comm, int lifeline, int *said) {
-	static char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
-	static char *const environment_comm[] = {"PATH=/usr/bin:/bin", "_FUSE_COMMFD=3", NULL};
-	int ends[2];
-	int null = fd_raise(open("/dev/null", O_RDWR | O_CLOEXEC));
-	if (null < 0 || !pipe_raised(ends)) {
-		fd_close(&null);
-		return -1;
-	}
-	pid_t pid = fork();
-	if (pid == 0) {
-		int fds[] = {null, null, ends[1], comm, lifeline};
-		signals_restore();
-		if (fds_arrange(fds, comm < 0 ? COMM_FD : COMM_FD + 2)) {
-			execve(argv[0], argv, comm < 0 ? environment : environment_comm);
-		}
-		_exit(127);
-	}
-	int error = errno;
-	close(null);
-	close(ends[1]);
-	*said = ends[0];
-	if (pid < 0) {
-		fd_close(said);
-	}
-	errno = error;
-	return pid;
-}
-
-/* Reads what it says until it ends; the tail beyond the buffer is dropped. Its last line feed, too. */
-static void listen_to(int fd, char *said, size_t size) {
-	size_t length = 0;
-	char chunk[256];
-	long long deadline = now_ms() + PATIENCE_MS;
-	struct pollfd wait = {.fd = fd, .events = POLLIN};
-	for (;;) {
-		/* Never negative, which would be without end. */
-		long long left = deadline - now_ms();
-		if (left <= 0 || poll(&wait, 1, (int)left) == 0) {
-			break;
-		}
-		ssize_t got = read(fd, chunk, sizeof chunk);
-		if (got == 0 || (got < 0 && errno != EINTR)) {
-			break;
-		}
-		for (ssize_t at = 0; at < got && length + 1 < size; at++) {
-			said[length++] = chunk[at];
-		}
-	}
-	while (length > 0 && said[length - 1] == '\n') {
-		length--;
-	}
-	said[length] = 0;
-}
-
-/* True when it has ended with status 0. One that does not end is killed: it runs as its caller. */
-static bool finish(pid_t pid) {
-	int status;
-	if (!child_wait(pid, PATIENCE_MS, &status)) {
-		kill(pid, SIGKILL);
-		return false;
-	}
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 static bool append(char *to, size_t size, const char *text) {
@@ -189,10 +119,12 @@ int fusermount_mount(const struct options *options, const char *mountpoint, int 
 		report_failure(FAIL_INTERNAL, errno, "socketpair");
 		return -1;
 	}
+	/* Descriptor 3 is where program_start puts its end of the socket pair. */
+	static char *const environment[] = {"PATH=/usr/bin:/bin", "_FUSE_COMMFD=3", NULL};
 	char *const argv[] = {(char *)path, "-o", text, "--", (char *)mountpoint, NULL};
 	int words = -1;
 	int theirs = fd_raise(comm[1]);
-	pid_t pid = start(argv, theirs, lifeline, &words);
+	pid_t pid = program_start(argv, environment, theirs, lifeline, &words);
 	int error = errno;
 	fd_close(&theirs);
 	if (pid < 0) {
@@ -202,10 +134,8 @@ int fusermount_mount(const struct options *options, const char *mountpoint, int 
 	}
 	char said[512];
 	int fuse = receive_descriptor(comm[0]);
-	listen_to(words, said, sizeof said);
-	bool is_mounted = finish(pid) && fuse >= 0;
+	bool is_mounted = program_finish(pid, words, said, sizeof said) && fuse >= 0;
 	close(comm[0]);
-	close(words);
 	if (!is_mounted) {
 		fd_close(&fuse);
 		report_failure(FAIL_FUSERMOUNT3, 0, "%s", said[0] != 0 ? said : "fusermount3 failed");
@@ -225,13 +155,5 @@ bool fusermount_unmount(const char *mountpoint, bool is_lazy, char *said, size_t
 		argv[3] = "--";
 		argv[4] = (char *)mountpoint;
 	}
-	int words = -1;
-	pid_t pid = start(argv, -1, -1, &words);
-	if (pid < 0) {
-		return false;
-	}
-	char unheard[256];
-	listen_to(words, said == NULL ? unheard : said, said == NULL ? sizeof unheard : size);
-	close(words);
-	return finish(pid);
+	return program_run(argv, said, size);
 }

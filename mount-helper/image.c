@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <stdint.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,6 +46,29 @@ static bool lock_image(int fd, bool read_only) {
 	return true;
 }
 
+/*
+ * What the kernel makes up as it is read: /proc/self/mem, for one, would be our own memory, opened by
+ * ourselves and handed to a server.
+ */
+static bool is_pseudo(int fd) {
+	static const uint32_t made_up[] = {
+		PROC_SUPER_MAGIC,  SYSFS_MAGIC,   DEBUGFS_MAGIC,    TRACEFS_MAGIC,
+		SECURITYFS_MAGIC,  CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, BPF_FS_MAGIC,
+		SELINUX_MAGIC,     EFIVARFS_MAGIC, PSTOREFS_MAGIC, BINFMTFS_MAGIC,
+		0x62656570 /* configfs */, 0x65735543 /* fusectl */,
+	};
+	struct statfs system;
+	if (fstatfs(fd, &system) != 0) {
+		return true;
+	}
+	for (size_t index = 0; index < sizeof made_up / sizeof made_up[0]; index++) {
+		if ((uint32_t)system.f_type == made_up[index]) {
+			return true;
+		}
+	}
+	return false;
+}
+
 int image_open(const char *path, bool read_only) {
 	/* O_NONBLOCK: the open of a fifo or a serial line must not wait for a partner. O_EXCL means
 	 * nothing for a file; a block device that the kernel has mounted, it can't be had with. */
@@ -66,6 +92,9 @@ int image_open(const char *path, bool read_only) {
 	}
 	if (!S_ISREG(facts.st_mode) && !S_ISBLK(facts.st_mode)) {
 		return refuse(fd, path, 0, "neither a file nor a block device");
+	}
+	if (is_pseudo(fd)) {
+		return refuse(fd, path, 0, "it is not a file on a disk");
 	}
 	int flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0) {

@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "options.h"
+#include "privileges.h"
 #include "process.h"
 #include "report.h"
 #include "session.h"
@@ -15,18 +15,11 @@
 
 enum { EXIT_USAGE = 2 };
 
-/* Set-id or with file capabilities: nothing here was written to hold them yet. */
-static int is_privileged(void) {
-	return getuid() != geteuid() || getgid() != getegid() || getauxval(AT_SECURE) != 0;
-}
-
 int main(int argc, char **argv) {
 	struct options options;
-	char message[256];
-	if (is_privileged()) {
-		report_failure(FAIL_PRIVILEGE, 0, "refuses to run set-id or with file capabilities");
-		return 1;
-	}
+	char refusal[256], message[256];
+	/* Before anything that a caller has a say in. What is held is not used here: it acts as the caller. */
+	bool may_run = privileges_begin(refusal, sizeof refusal);
 	bool is_understood = options_parse(argc, argv, &options, message, sizeof message);
 	if (!fds_sanitize(&options.report_fd)) {
 		options.report_fd = -1;
@@ -34,6 +27,10 @@ int main(int argc, char **argv) {
 		return 1;
 	}
 	report_to(options.report_fd);
+	if (!may_run) {
+		report_failure(FAIL_PRIVILEGE, 0, "%s", refusal);
+		return 1;
+	}
 	if (!is_understood) {
 		report_failure(FAIL_USAGE, 0, "%s", message);
 		return EXIT_USAGE;

@@ -9,8 +9,10 @@
 
 #include "direct.h"
 #include "fusermount.h"
+#include "installed.h"
 #include "mountinfo.h"
 #include "process.h"
+#include "program.h"
 
 /* Newer than the headers of some distributions. */
 #ifndef STATX_MNT_ID
@@ -39,6 +41,21 @@ static void open_connection(struct mounted *mount) {
 	mount->abort = fd < 0 ? -1 : fd_raise(fd);
 }
 
+/* Before Linux 5.8 statx(2) does not tell. */
+static bool descriptor_mount_id(int fd, unsigned long long *id) {
+	char path[64], line[128];
+	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+	FILE *file = fopen(path, "re");
+	bool is_found = false;
+	while (file != NULL && !is_found && fgets(line, sizeof line, file) != NULL) {
+		is_found = sscanf(line, "mnt_id: %llu", id) == 1;
+	}
+	if (file != NULL) {
+		fclose(file);
+	}
+	return is_found;
+}
+
 bool mounted_identify(struct mounted *mount, enum way way, const char *path) {
 	struct mountinfo found;
 	*mount = (struct mounted){.way = way, .watch = -1, .abort = -1, .connection = -1};
@@ -52,8 +69,42 @@ bool mounted_identify(struct mounted *mount, enum way way, const char *path) {
 	if (!ask_mount_id(path, STATX_UNIQUE_ID, &mount->unique_id)) {
 		mount->unique_id = 0;
 	}
-	open_connection(mount);
+	mounted_open_controls(mount);
 	return true;
+}
+
+void mounted_open_controls(struct mounted *mount) {
+	fd_close(&mount->abort);
+	fd_close(&mount->connection);
+	open_connection(mount);
+}
+
+bool mounted_know(struct mounted *mount, enum way way, int fd) {
+	struct statx facts;
+	unsigned long long id;
+	*mount = (struct mounted){.way = way, .watch = -1, .abort = -1, .connection = -1};
+	mounted_watch(mount);
+	/* Nothing is asked for, for FUSE tells nobody but the mounter, and not even one who holds root's
+	 * rights besides. What is wanted here comes all the same; not so the id that is never reused. */
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &facts) != 0) {
+		return false;
+	}
+	id = facts.stx_mnt_id;
+	if ((facts.stx_mask & STATX_MNT_ID) == 0 && !descriptor_mount_id(fd, &id)) {
+		return false;
+	}
+	mount->id = (unsigned)id;
+	mount->major = facts.stx_dev_major;
+	mount->minor = facts.stx_dev_minor;
+	return true;
+}
+
+void mounted_know_unique(struct mounted *mount, const char *path) {
+	unsigned long long id;
+	if (mount->unique_id == 0 && ask_mount_id(path, STATX_MNT_ID, &id) && id == mount->id &&
+	    ask_mount_id(path, STATX_UNIQUE_ID, &id)) {
+		mount->unique_id = id;
+	}
 }
 
 void mounted_watch(struct mounted *mount) {
@@ -78,6 +129,30 @@ bool mounted_leads_to(const struct mounted *mount, const char *path) {
 	return !ask_mount_id(path, STATX_MNT_ID, &id) || id == mount->id;
 }
 
+/* The installed helper, asked by one who has no rights any more; it looks for itself whose it is. */
+static bool ask_installed(const struct mountinfo *found, bool is_lazy, char *said, size_t size) {
+	char id[16], device[32];
+	snprintf(id, sizeof id, "%u", found->id);
+	snprintf(device, sizeof device, "%u:%u", found->major, found->minor);
+	char *argv[] = {
+		INSTALLED_HELPER,   "unmount", "--id", id, "--device", device, "--mountpoint",
+		(char *)found->path, is_lazy ? "--lazy" : NULL, NULL,
+	};
+	return program_run(argv, said, size);
+}
+
+static bool unmount_by(enum way way, const struct mountinfo *found, bool is_lazy, char *said,
+                       size_t size) {
+	switch (way) {
+	case WAY_FUSERMOUNT3:
+		return fusermount_unmount(found->path, is_lazy, said, size);
+	case WAY_INSTALLED:
+		return ask_installed(found, is_lazy, said, size);
+	default:
+		return direct_unmount(found->path, is_lazy);
+	}
+}
+
 enum unmounted mounted_remove(struct mounted *mount, bool is_lazy, char *said, size_t size) {
 	struct mountinfo found;
 	bool is_covered = false;
@@ -89,14 +164,23 @@ enum unmounted mounted_remove(struct mounted *mount, bool is_lazy, char *said, s
 	if (is_covered || !mounted_leads_to(mount, found.path)) {
 		return UNMOUNT_COVERED;
 	}
-	bool is_done = mount->way == WAY_FUSERMOUNT3
-	                   ? fusermount_unmount(found.path, is_lazy, said, size)
-	                   : direct_unmount(found.path, is_lazy);
-	if (!is_done) {
+	if (!unmount_by(mount->way, &found, is_lazy, said, size)) {
 		return UNMOUNT_BUSY;
 	}
 	mount->is_gone = true;
 	return UNMOUNTED;
+}
+
+bool mounted_is_here(const char *name, unsigned id, unsigned major, unsigned minor) {
+	struct statx facts;
+	int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
+	/* Nothing is asked for, as in mounted_know. */
+	if (statx(AT_FDCWD, name, flags, 0, &facts) != 0 ||
+	    facts.stx_dev_major != major || facts.stx_dev_minor != minor) {
+		return false;
+	}
+	/* Before Linux 5.8 the device must do, which no other mount of another file system has. */
+	return (facts.stx_mask & STATX_MNT_ID) == 0 || facts.stx_mnt_id == id;
 }
 
 bool mounted_abort(struct mounted *mount) {

@@ -26,6 +26,15 @@ struct mounted {
 /* Finds what was just mounted on this path. */
 bool mounted_identify(struct mounted *mount, enum way way, const char *path);
 
+/* The same from a descriptor of the mount, which may not be in the tree of names yet; with errno. */
+bool mounted_know(struct mounted *mount, enum way way, int fd);
+
+/* Then, by one who has the mounter's rights and no more: the id that is never reused. */
+void mounted_know_unique(struct mounted *mount, const char *path);
+
+/* Opens what the kernel offers the mounter for cutting the connection off, if it does. */
+void mounted_open_controls(struct mounted *mount);
+
 /* Starts watching anew, in a process that keeps a copy of its own. */
 void mounted_watch(struct mounted *mount);
 void mounted_refresh(struct mounted *mount);
@@ -40,6 +49,9 @@ enum unmounted mounted_remove(struct mounted *mount, bool is_lazy, char *said, s
 
 /* Whether the path leads to this mount and no other, as far as this kernel can say. */
 bool mounted_leads_to(const struct mounted *mount, const char *path);
+
+/* Whether this name, in the working directory, is this mount's root: nobody's server is asked. */
+bool mounted_is_here(const char *name, unsigned id, unsigned major, unsigned minor);
 
 /* Cuts the server off: it reads ENODEV and whoever uses the mount gets errors. */
 bool mounted_abort(struct mounted *mount);

@@ -23,6 +23,19 @@ static bool decode_path(const char *from, char *to) {
 	return true;
 }
 
+/* "rw,user_id=1000,...": the kernel's own words, behind what the mounter may have chosen. */
+static bool find_user(const char *options, unsigned *user) {
+	static const char name[] = "user_id=";
+	while (options != NULL) {
+		if (strncmp(options, name, sizeof name - 1) == 0) {
+			return sscanf(options + sizeof name - 1, "%u", user) == 1;
+		}
+		options = strchr(options, ',');
+		options = options == NULL ? NULL : options + 1;
+	}
+	return false;
+}
+
 bool mountinfo_parse(char *line, struct mountinfo *mount) {
 	/* ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS [TAG...] - TYPE SOURCE OPTIONS */
 	char *rest = NULL;
@@ -43,8 +56,15 @@ bool mountinfo_parse(char *line, struct mountinfo *mount) {
 		word = strtok_r(NULL, " \n", &rest);
 	}
 	const char *type = strtok_r(NULL, " \n", &rest);
+	/* An empty source would make the options seem to be it: then there are none. */
+	const char *source = strtok_r(NULL, " \n", &rest);
+	const char *options = source == NULL ? NULL : strtok_r(NULL, " \n", &rest);
 	mount->is_ext4box = type != NULL && strcmp(type, EXT4BOX_TYPE) == 0;
-	return decode_path(path, mount->path);
+	mount->has_user = find_user(options, &mount->user);
+	if (!decode_path(path, mount->path)) {
+		mount->path[0] = 0;
+	}
+	return true;
 }
 
 typedef void visit(const struct mountinfo *mount, void *context);
@@ -62,8 +82,9 @@ static bool each_mount(visit *visitor, void *context) {
 			visitor(&mount, context);
 		}
 	}
+	/* Without memory for a line, that is no error of the file's, nor its end. */
+	bool whole = feof(table) && !ferror(table);
 	free(line);
-	bool whole = !ferror(table);
 	fclose(table);
 	return whole;
 }
@@ -107,4 +128,22 @@ bool mountinfo_find(unsigned id, unsigned major, unsigned minor, struct mountinf
 	bool whole = each_mount(visit_id, &search);
 	*is_covered = search.is_covered;
 	return whole && search.is_found;
+}
+
+struct count {
+	unsigned user, count;
+};
+
+static void visit_user(const struct mountinfo *mount, void *context) {
+	struct count *count = context;
+	if (mount->is_ext4box && mount->has_user && mount->user == count->user) {
+		count->count++;
+	}
+}
+
+bool mountinfo_count(unsigned user, unsigned *count) {
+	struct count context = {.user = user};
+	bool whole = each_mount(visit_user, &context);
+	*count = context.count;
+	return whole;
 }

@@ -12,11 +12,16 @@ struct mountinfo {
 	unsigned major;
 	unsigned minor;
 	bool is_ext4box;
-	char path[PATH_MAX]; /* Escapes decoded. */
+	bool has_user;       /* The kernel says who has mounted it: */
+	unsigned user;       /* FUSE's user_id. */
+	char path[PATH_MAX]; /* Escapes decoded; empty where it is longer: directories above can be moved. */
 };
 
-/* One line; false when it is not understood or the path is too long. Changes the line. */
+/* One line; false when it is not understood. Changes the line. */
 bool mountinfo_parse(char *line, struct mountinfo *mount);
+
+/* How many of our type this user has mounted; false when the table could not be read to its end. */
+bool mountinfo_count(unsigned user, unsigned *count);
 
 /* The uppermost mount at this very path. */
 bool mountinfo_at(const char *path, struct mountinfo *mount);

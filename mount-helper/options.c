@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "installed.h"
+
 /*
  * Long options only, spelled in full, a value always in an argument of its own, each at most once:
  * strict, because the one caller is our own launcher, and every laxness is something to smuggle in.
@@ -107,6 +109,9 @@ static bool take_server_argc(struct parser *parser, const char *value) {
 }
 
 static bool take_way(struct parser *parser, const char *value) {
+	if (IS_INSTALLED) {
+		return wrong(parser, "the installed helper knows one way to mount", value);
+	}
 	if (strcmp(value, "auto") == 0) {
 		parser->options->way = WAY_AUTO;
 	} else if (strcmp(value, "fusermount3") == 0) {
@@ -179,7 +184,8 @@ static bool take_action(struct parser *parser, const char *word) {
 	for (int action = ACTION_MOUNT; action <= ACTION_UNMOUNT; action++) {
 		if (strcmp(word, words[action]) == 0) {
 			parser->options->action = (enum action)action;
-			return true;
+			return !(IS_INSTALLED && action == ACTION_RUN) ||
+			       wrong(parser, "not an action of the installed helper", word);
 		}
 	}
 	return wrong(parser, "unknown action", word);
@@ -216,6 +222,21 @@ static bool take_options(struct parser *parser, int argc, char **argv, int *at) 
 	return true;
 }
 
+/* An installed helper starts its own program alone: the caller gives that one's configuration. */
+static bool take_config(struct parser *parser, int given, char **argv) {
+	struct options *options = parser->options;
+	if (given != 1 || argv[0][0] != '{') {
+		return wrong(parser, "wanted one argument for the server, its configuration", "");
+	}
+	if (strlen(argv[0]) > SERVER_ARG_MAX) {
+		return wrong(parser, "an argument of the server is too long", argv[0]);
+	}
+	static char *server[INSTALLED_ARGC_MAX];
+	options->server_argc = installed_server_argv(argv[0], server);
+	options->server = server;
+	return true;
+}
+
 static bool check_server(struct parser *parser) {
 	const struct options *options = parser->options;
 	if (options->server_argc < 1 || options->server_argc > SERVER_ARGC_MAX) {
@@ -241,6 +262,9 @@ static bool take_programs(struct parser *parser, int argc, char **argv, int at) 
 		return wrong(parser, "missing", "-- SERVER");
 	}
 	int given = argc - at - 1;
+	if (IS_INSTALLED) {
+		return take_config(parser, given, argv + at + 1);
+	}
 	options->server = argv + at + 1;
 	if (options->action == ACTION_MOUNT) {
 		options->server_argc = given;
@@ -265,6 +289,6 @@ bool options_parse(int argc, char **argv, struct options *options, char *message
 }
 
 const char *way_name(enum way way) {
-	static const char *const names[] = {"auto", "fusermount3", "direct", "namespace"};
+	static const char *const names[] = {"auto", "fusermount3", "direct", "namespace", "installed"};
 	return names[way];
 }

@@ -6,7 +6,7 @@
 /* The command line, checked. Strings point into argv; nothing is copied, nothing is freed. */
 
 enum action { ACTION_MOUNT, ACTION_RUN, ACTION_UNMOUNT };
-enum way { WAY_AUTO, WAY_FUSERMOUNT3, WAY_DIRECT, WAY_NAMESPACE };
+enum way { WAY_AUTO, WAY_FUSERMOUNT3, WAY_DIRECT, WAY_NAMESPACE, WAY_INSTALLED };
 
 enum {
 	FSNAME_MAX = 1024,       /* Bytes; it ends in every reader's mount table. */
@@ -36,7 +36,8 @@ struct options {
 	unsigned device_major;
 	unsigned device_minor;
 	int server_argc;
-	char **server; /* Within argv: not ended by NULL in `run`, where COMMAND follows. */
+	char **server; /* Within argv: not ended by NULL in `run`, where COMMAND follows. Of an installed
+	                * helper: its own program's, and the caller's one argument. */
 	char **command; /* Ended by NULL; NULL unless `run`. */
 };
 

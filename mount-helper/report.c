@@ -11,6 +11,7 @@ static int report_fd = -1;
 static const char *const codes[] = {
 	[FAIL_USAGE] = "usage",
 	[FAIL_PRIVILEGE] = "privilege",
+	[FAIL_POLICY] = "policy",
 	[FAIL_IMAGE] = "image",
 	[FAIL_IN_USE] = "in-use",
 	[FAIL_MOUNTPOINT] = "mountpoint",
@@ -33,7 +34,7 @@ static bool write_line(int fd, const char *line) {
 	size_t length = strlen(line);
 	while (length > 0) {
 		ssize_t written = write(fd, line, length);
-		if (written < 0 && errno != EINTR) {
+		if (written == 0 || (written < 0 && errno != EINTR)) {
 			return false;
 		}
 		if (written > 0) {

@@ -14,7 +14,8 @@
 
 enum failure {
 	FAIL_USAGE,
-	FAIL_PRIVILEGE,      /* Started set-id. */
+	FAIL_PRIVILEGE,      /* Set-id and not meant to be, or installed and not set-id. */
+	FAIL_POLICY,         /* The administrator does not permit it. */
 	FAIL_IMAGE,
 	FAIL_IN_USE,         /* Another has the image, in a way that excludes ours. */
 	FAIL_MOUNTPOINT,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "mountinfo.h"
+#include "privileges.h"
 #include "process.h"
 
 enum { ATTEMPTS = 5 };
@@ -70,6 +71,7 @@ __attribute__((noreturn)) static void keep_watch(struct watch *watch, int lifeli
 	const struct timespec pause = {.tv_nsec = 100000000};
 	/* First: until then it may bear the name by which its supervisor is found. */
 	prctl(PR_SET_NAME, "ext4box-sentry");
+	privileges_drop();
 	int null = open("/dev/null", O_RDWR);
 	int fds[] = {null, null, null, lifeline};
 	setsid();

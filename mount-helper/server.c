@@ -23,10 +23,14 @@ static void choose_environment(char **chosen) {
 }
 
 __attribute__((noreturn)) static void become_server(const struct options *options,
-                                                    const struct server_fds *fds, pid_t parent) {
+                                                    const struct server_fds *fds,
+                                                    const struct identity *identity, pid_t parent) {
 	char *argv[SERVER_ARGC_MAX + 1];
 	char *environment[ENVIRONMENT_MAX + 1];
 	int order[] = {fds->input, fds->status, fds->words, fds->fuse, fds->image};
+	if (identity != NULL) {
+		identity_become(identity);
+	}
 	/* Away from the terminal: neither ^C nor ^Z is for the server. */
 	setsid();
 	/* A supervisor that died before this line is seen by the second test alone. */
@@ -45,11 +49,12 @@ __attribute__((noreturn)) static void become_server(const struct options *option
 	_exit(127);
 }
 
-pid_t server_start(const struct options *options, const struct server_fds *fds) {
+pid_t server_start(const struct options *options, const struct server_fds *fds,
+                   const struct identity *identity) {
 	pid_t parent = getpid();
 	pid_t pid = fork();
 	if (pid == 0) {
-		become_server(options, fds, parent);
+		become_server(options, fds, identity, parent);
 	}
 	return pid;
 }

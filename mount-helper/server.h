@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include "identity.h"
 #include "options.h"
 
 /* Descriptors as the server's contract numbers them. */
@@ -13,5 +14,9 @@ struct server_fds {
 	int image;  /* 4 */
 };
 
-/* Starts it in a session of its own; it is killed when we end. -1 with errno. */
-pid_t server_start(const struct options *options, const struct server_fds *fds);
+/*
+ * Starts it in a session of its own; it is killed when we end. With an identity, which the parent
+ * must grant then, it runs under that id; without (NULL), as we do. -1 with errno.
+ */
+pid_t server_start(const struct options *options, const struct server_fds *fds,
+                   const struct identity *identity);

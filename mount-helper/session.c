@@ -10,10 +10,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "direct.h"
 #include "fusermount.h"
+#include "identity.h"
 #include "image.h"
+#include "installed.h"
+#include "keeper.h"
+#include "mountpoint.h"
 #include "namespace.h"
+#include "privileges.h"
 #include "process.h"
 #include "report.h"
 #include "sentinel.h"
@@ -37,6 +43,7 @@ static bool leave_caller(struct session *session) {
 	}
 	if (pid > 0) {
 		char byte = 1;
+		privileges_drop();
 		close(ends[1]);
 		while (read(ends[0], &byte, 1) < 0 && errno == EINTR) {
 		}
@@ -63,6 +70,10 @@ static bool open_signals(struct session *session) {
 static bool find_mountpoint(struct session *session) {
 	struct stat facts;
 	const char *given = session->options->mountpoint;
+	if (privileges_held()) {
+		session->directory = mountpoint_open(given, session->mountpoint);
+		return session->directory >= 0;
+	}
 	if (realpath(given, session->mountpoint) == NULL || stat(session->mountpoint, &facts) != 0) {
 		report_failure(FAIL_MOUNTPOINT, errno, "%s", given);
 		return false;
@@ -75,6 +86,9 @@ static bool find_mountpoint(struct session *session) {
 }
 
 static enum way choose_way(const struct options *options) {
+	if (IS_INSTALLED) {
+		return WAY_INSTALLED;
+	}
 	if (options->action == ACTION_RUN) {
 		return WAY_NAMESPACE;
 	}
@@ -100,12 +114,34 @@ bool session_restart_sentinel(struct session *session) {
 	return sentinel_tell(&session->mount, session->lifeline) && start_sentinel(session);
 }
 
-static bool make_mount(struct session *session) {
+/* Where there is none yet, it is found by the path. */
+static bool know_mount(struct session *session, enum way way) {
+	return session->mount.id != 0 ||
+	       mounted_identify(&session->mount, way, session->mountpoint);
+}
+
+static int open_mount(struct session *session, enum way way) {
 	const struct options *options = session->options;
-	enum way way = choose_way(options);
-	session->fuse = way == WAY_FUSERMOUNT3
-	                    ? fusermount_mount(options, session->mountpoint, session->lifeline[1])
-	                    : direct_mount(options, session->mountpoint);
+	switch (way) {
+	case WAY_FUSERMOUNT3:
+		return fusermount_mount(options, session->mountpoint, session->lifeline[1]);
+	case WAY_INSTALLED: {
+		/* Held until the mount is there to be counted. */
+		int turn = policy_reserve(&session->policy);
+		int fuse = turn < 0 ? -1 : attach_mount(options, session->directory, session->mountpoint,
+		                                        &session->mount);
+		fd_close(&turn);
+		fd_close(&session->directory);
+		return fuse;
+	}
+	default:
+		return direct_mount(options, session->mountpoint);
+	}
+}
+
+static bool make_mount(struct session *session) {
+	enum way way = choose_way(session->options);
+	session->fuse = open_mount(session, way);
 	if (session->fuse < 0) {
 		/* What another mounts there in this moment is not for the sentinel. */
 		session->mount.is_gone = true;
@@ -113,7 +149,7 @@ static bool make_mount(struct session *session) {
 		return false;
 	}
 	/* Where this fails the sentinel, untold, looks once more when we are gone. */
-	if (!mounted_identify(&session->mount, way, session->mountpoint)) {
+	if (!know_mount(session, way)) {
 		report_failure(FAIL_INTERNAL, errno, "the new mount is not in the mount table");
 		return false;
 	}
@@ -129,10 +165,13 @@ static bool make_mount(struct session *session) {
 	return true;
 }
 
-/* A daemon's server speaks through us: its stderr must not hold the caller's open for ever. */
+/*
+ * A daemon's server speaks through us: its stderr must not hold the caller's open for ever. So does
+ * one that is not to be trusted with its caller's terminal.
+ */
 static bool open_words(struct session *session, int *theirs) {
 	const struct options *options = session->options;
-	if (options->foreground || options->action == ACTION_RUN) {
+	if ((options->foreground || options->action == ACTION_RUN) && !privileges_held()) {
 		*theirs = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
 		return *theirs >= 0;
 	}
@@ -173,7 +212,9 @@ static bool start_server(struct session *session) {
 	/* Signs of life that nobody has taken yet are to hold up neither side. */
 	fcntl(status[0], F_SETFL, O_NONBLOCK);
 	fcntl(status[1], F_SETFL, O_NONBLOCK);
-	pid_t pid = server_start(session->options, &fds);
+	pid_t pid = privileges_held()
+	                ? keeper_start(session->options, &fds, session->mount.minor, &session->serving)
+	                : server_start(session->options, &fds, NULL);
 	int error = errno;
 	close(fds.input);
 	close(fds.status);
@@ -186,6 +227,43 @@ static bool start_server(struct session *session) {
 		return false;
 	}
 	session->server = pid;
+	if (session->serving == 0) {
+		session->serving = pid;
+	}
+	return true;
+}
+
+static void stay_with_caller(const struct session *session) {
+	if (session->stays_with_caller) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != session->caller) {
+			raise(SIGTERM);
+		}
+	}
+}
+
+/* What the administrator says, for an installed helper, to what the caller asks for. */
+static bool may_mount(struct session *session) {
+	struct options *options = &session->permitted;
+	char message[512];
+	if (!installed_check_server(message, sizeof message)) {
+		report_failure(FAIL_POLICY, 0, "%s", message);
+		return false;
+	}
+	if (!policy_read(&session->policy)) {
+		return false;
+	}
+	if (!session->policy.is_user || identity_is_reserved(getuid())) {
+		report_failure(FAIL_POLICY, 0, "%s does not name you as a user of it", POLICY_PATH);
+		return false;
+	}
+	if (options->allow_other && !session->policy.allow_other) {
+		report_failure(FAIL_POLICY, 0, "%s does not permit allow_other", POLICY_PATH);
+		return false;
+	}
+	/* Who else may enter is bound by modes. */
+	options->default_permissions = options->default_permissions || options->allow_other;
+	options->noexec = options->noexec || session->policy.noexec;
 	return true;
 }
 
@@ -196,6 +274,9 @@ static bool begin(struct session *session) {
 	if (is_daemon && !leave_caller(session)) {
 		return false;
 	}
+	if (privileges_held() && !may_mount(session)) {
+		return false;
+	}
 	session->image = image_open(options->image, options->read_only);
 	if (session->image < 0 || !find_mountpoint(session)) {
 		return false;
@@ -203,10 +284,10 @@ static bool begin(struct session *session) {
 	if (options->action == ACTION_RUN && !namespace_enter()) {
 		return false;
 	}
+	session->stays_with_caller = !is_daemon && options->report_fd >= 0;
+	session->caller = getppid();
 	/* After the namespace: the change of credentials would cancel it. */
-	if (!is_daemon && options->report_fd >= 0) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
-	}
+	stay_with_caller(session);
 	if (!open_signals(session)) {
 		return false;
 	}
@@ -232,9 +313,10 @@ static void finish(struct session *session) {
 
 int session_run(const struct options *options) {
 	struct session session = {
-		.options = options,
+		.permitted = *options,
 		.mount = {.watch = -1, .abort = -1, .connection = -1},
 		.image = -1,
+		.directory = -1,
 		.fuse = -1,
 		.front = -1,
 		.signals = -1,
@@ -245,13 +327,23 @@ int session_run(const struct options *options) {
 		.watchdog = {.beats = -1},
 		.exit_status = 1,
 	};
+	session.options = &session.permitted;
 	if (!begin(&session)) {
+		privileges_drop();
 		if (options->temporary) {
 			rmdir(session.mountpoint[0] != 0 ? session.mountpoint : options->mountpoint);
 		}
 		return 1;
 	}
-	if (start_server(&session)) {
+	bool is_started = start_server(&session);
+	privileges_drop();
+	if (is_started) {
+		/* The change of ids has cancelled it. */
+		stay_with_caller(&session);
+		if (session.mount.way == WAY_INSTALLED) {
+			mounted_know_unique(&session.mount, session.mountpoint);
+			sentinel_tell(&session.mount, session.lifeline);
+		}
 		supervise(&session);
 	}
 	/* Before the unmount: while we hold /dev/fuse, who waits on the mount would wait on us. */

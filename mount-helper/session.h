@@ -6,6 +6,7 @@
 
 #include "mounted.h"
 #include "options.h"
+#include "policy.h"
 #include "watchdog.h"
 
 /*
@@ -25,6 +26,8 @@ enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_STOPPING, PHASE_ENDED };
 
 struct session {
 	const struct options *options;
+	struct options permitted;      /* They, as the policy has changed them. */
+	struct policy policy;          /* Of an installed helper. */
 	char mountpoint[PATH_MAX];
 	struct mounted mount;
 	enum phase phase;
@@ -32,9 +35,13 @@ struct session {
 	bool is_hung; /* The server was cut off because it did not answer. */
 	struct watchdog watchdog;
 	pid_t server, sentinel, command; /* 0: not there. */
+	pid_t serving;       /* The server itself; `server`, which is waited for, may be its keeper. */
 	pid_t syncer;        /* Has the kernel write out a mount that is in use, before it is cut off. */
 	int sentinel_restarts;
+	int directory;       /* To be mounted on, where an installed helper has opened it. */
 	int image, fuse;     /* Closed once the server has them. */
+	bool stays_with_caller; /* Ends when the process that started it does: */
+	pid_t caller;
 	int front;           /* Daemon: the process that waits in our caller's terminal. */
 	int signals;         /* signalfd. */
 	int status, words;   /* Pipes from the server. */

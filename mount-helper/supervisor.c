@@ -197,7 +197,7 @@ static void take_status(struct session *session) {
 	}
 	if (got == 1 && byte == 'R' && session->phase == PHASE_STARTING) {
 		/* What follows are signs of life, for the watchdog alone. */
-		watchdog_start(&session->watchdog, session->options->watchdog_s, session->server,
+		watchdog_start(&session->watchdog, session->options->watchdog_s, session->serving,
 		               session->status);
 		session->status = -1;
 		become_ready(session);

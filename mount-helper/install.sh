@@ -1,0 +1,59 @@
+#!/bin/sh
+# What `make install` does, once all is built. The places are the Makefile's; DESTDIR stands before
+# every one of them, and in none of what is written into files.
+set -eu
+
+destdir=$1 libdir=$2 libexecdir=$3 bindir=$4 sysconfdir=$5 sbindir=$6 node=$7 modules=$8 architecture=$9
+
+fail() {
+	echo "install: $1" >&2
+	exit 1
+}
+
+[ -f ../dist/src/server-main.js ] || fail 'the program is not built: run "npm run build" first'
+[ -x "$node" ] || fail "no Node in $node: run \"npm ci\" first, or give NODE=/path/to/node"
+umask 022
+
+# Beside the old one first, so that nothing that runs finds half a program.
+new=$destdir$libdir.new
+rm -rf "$new"
+mkdir -p "$new/bin" "$new/mount-helper/build" "$new/node_modules/@koromix"
+cp "$node" "$new/node"
+cp ../package.json ../LICENSE "$new/"
+cp ../bin/ext4box ../bin/umount.fuse.ext4box "$new/bin/"
+# For "ext4box run", and where the policy says no: a helper without privileges.
+cp build/mount-helper "$new/mount-helper/build/"
+(cd .. && find dist -type f ! -name '*.d.ts' ! -name '*.map') | while read -r file; do
+	mkdir -p "$new/${file%/*}"
+	cp "../$file" "$new/$file"
+done
+for module in crc-32 koffi "@koromix/koffi-linux-$architecture"; do
+	cp -R "$modules/$module" "$new/node_modules/$module"
+done
+# The launcher takes the privileged helper from here, and nowhere else.
+printf '{"helper": "%s/mount-helper"}\n' "$libexecdir" >"$new/installed.json"
+if [ "$(id -u)" = 0 ]; then
+	chown -R 0:0 "$new"
+fi
+chmod -R u=rwX,go=rX "$new"
+rm -rf "$destdir$libdir"
+mv "$new" "$destdir$libdir"
+
+mkdir -p "$destdir$libexecdir" "$destdir$bindir" "$destdir$sysconfdir" "$destdir$sbindir"
+helper=$destdir$libexecdir/mount-helper
+cp build/mount-helper-privileged "$helper.new"
+if [ "$(id -u)" = 0 ]; then
+	chown 0:0 "$helper.new"
+fi
+chmod 4755 "$helper.new"
+mv -f "$helper.new" "$helper"
+
+ln -sfn "$libdir/bin/ext4box" "$destdir$bindir/ext4box"
+ln -sfn "$libdir/bin/umount.fuse.ext4box" "$destdir$sbindir/umount.fuse.ext4box"
+[ -e "$destdir$sbindir/umount.fuse" ] || [ -L "$destdir$sbindir/umount.fuse" ] ||
+	ln -s "$libdir/bin/umount.fuse.ext4box" "$destdir$sbindir/umount.fuse"
+
+if [ ! -e "$destdir$sysconfdir/ext4box.conf" ]; then
+	cp ext4box.conf "$destdir$sysconfdir/ext4box.conf"
+	chmod 644 "$destdir$sysconfdir/ext4box.conf"
+fi

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <stdbool.h>
+
+/*
+ * Root's rights, in the one build that has them (installed.h). From privileges_begin on the process
+ * acts with its caller's own rights; root's are in the saved user id alone, and are taken up for the
+ * few system calls between privileges_raise and privileges_lower. privileges_drop gives them up for
+ * good. In a helper that is not installed, and when nothing is held any more, all of these do
+ * nothing. A change that the kernel refuses ends the process at once.
+ *
+ *   held, lowered ──raise──► held, raised
+ *      │      ▲─────lower───────┘
+ *      └──drop──► not held
+ */
+
+/*
+ * First of all in main. False with a line in message: set-id although a checkout's own, or
+ * installed and yet without root's rights. Puts right what a caller passes on to a program that it
+ * starts: environment, umask, limits, timers, what is done about signals.
+ */
+bool privileges_begin(char *message, int size);
+
+bool privileges_held(void);
+void privileges_raise(void);
+void privileges_lower(void);
+
+/* Real, effective and saved ids are the caller's, every capability set is empty. */
+void privileges_drop(void);
