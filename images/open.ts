@@ -16,6 +16,8 @@ export type OpenOptions = {
 	readonly offsetBytes?: number | undefined;
 	/** Which partition holds it, as the kernel numbers them. */
 	readonly partition?: number | undefined;
+	/** Takes an image whose superblock is overwritten too, where a backup of it is in its place. */
+	readonly acceptsBackup?: boolean;
 };
 
 export type OpenedImage = Disposable & {
@@ -150,7 +152,17 @@ type Found = {
 	readonly problems: readonly string[];
 };
 
-function enter(device: BlockDevice, table: PartitionTable, partition: Partition): Found {
+function isAcceptable(device: BlockDevice, {acceptsBackup = false}: OpenOptions): boolean {
+	if (extLabel(device) !== undefined) return true;
+	return acceptsBackup && findBackupSuperblock(device) !== undefined;
+}
+
+function enter(
+	device: BlockDevice,
+	table: PartitionTable,
+	partition: Partition,
+	options: OpenOptions,
+): Found {
 	const window = windowOf(device, partition);
 	if (window === undefined) {
 		throw new ImageError(
@@ -158,11 +170,11 @@ function enter(device: BlockDevice, table: PartitionTable, partition: Partition)
 			`partition ${partition.number} starts at byte ${partition.startBytes}, but the image ends at ${device.sizeBytes}`,
 		);
 	}
-	if (extLabel(window) === undefined) throw notExt(window, `partition ${partition.number}`);
+	if (!isAcceptable(window, options)) throw notExt(window, `partition ${partition.number}`);
 	return {window, partition, problems: table.problems};
 }
 
-function findByNumber(device: BlockDevice, number: number): Found {
+function findByNumber(device: BlockDevice, number: number, options: OpenOptions): Found {
 	const table = findTable(device);
 	if (table === undefined) {
 		throw new ImageError('IMAGE_NO_PARTITION_TABLE', 'the image has no partition table');
@@ -175,10 +187,10 @@ function findByNumber(device: BlockDevice, number: number): Found {
 			`there is no partition ${number}; there is: ${there}`,
 		);
 	}
-	return enter(device, table, partition);
+	return enter(device, table, partition, options);
 }
 
-function findByOffset(device: BlockDevice, offsetBytes: number): Found {
+function findByOffset(device: BlockDevice, offsetBytes: number, options: OpenOptions): Found {
 	if (offsetBytes >= device.sizeBytes) {
 		throw new ImageError(
 			'IMAGE_BAD_OFFSET',
@@ -186,18 +198,22 @@ function findByOffset(device: BlockDevice, offsetBytes: number): Found {
 		);
 	}
 	const window = new Window(device, offsetBytes, device.sizeBytes - offsetBytes);
-	if (extLabel(window) === undefined) throw notExt(window, `what follows byte ${offsetBytes}`);
+	if (!isAcceptable(window, options)) throw notExt(window, `what follows byte ${offsetBytes}`);
 	return {window, partition: undefined, problems: []};
 }
 
-function findByContent(device: BlockDevice): Found {
+function findByContent(device: BlockDevice, options: OpenOptions): Found {
 	// A file system on the whole device goes first: its boot sector may hold anything.
 	if (extLabel(device) !== undefined) {
 		const window = new Window(device, 0, device.sizeBytes);
 		return {window, partition: undefined, problems: []};
 	}
 	const table = findTable(device);
-	if (table === undefined) throw notExt(device, 'this');
+	if (table === undefined) {
+		if (!isAcceptable(device, options)) throw notExt(device, 'this');
+		const window = new Window(device, 0, device.sizeBytes);
+		return {window, partition: undefined, problems: []};
+	}
 	const candidates = table.partitions.filter(each => isExt(device, each));
 	const [only, another] = candidates;
 	if (only === undefined) {
@@ -216,13 +232,13 @@ function findByContent(device: BlockDevice): Found {
 			`${candidates.length} partitions hold an ext file system, choose one with --partition N: ${listPartitions(device, candidates)}`,
 		);
 	}
-	return enter(device, table, only);
+	return enter(device, table, only, options);
 }
 
 function find(device: BlockDevice, options: OpenOptions): Found {
-	if (options.offsetBytes !== undefined) return findByOffset(device, options.offsetBytes);
-	if (options.partition !== undefined) return findByNumber(device, options.partition);
-	return findByContent(device);
+	if (options.offsetBytes !== undefined) return findByOffset(device, options.offsetBytes, options);
+	if (options.partition !== undefined) return findByNumber(device, options.partition, options);
+	return findByContent(device, options);
 }
 
 /** As `openImage`, on a device that is open already; which is closed if this throws. */
