@@ -58,7 +58,8 @@ static int unmount_as_root(const struct options *options) {
 	int error = errno;
 	privileges_lower();
 	if (result != 0) {
-		return refuse(FAIL_BUSY, error, name);
+		name[-1] = '/';
+		return refuse(FAIL_BUSY, error == EBUSY ? 0 : error, found.path);
 	}
 	return 0;
 }

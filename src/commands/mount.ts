@@ -15,7 +15,7 @@ export const usage = `Usage: ext4box mount IMAGE DIR [-r] [-o OPTIONS] [--partit
 
 Mounts the ext2, ext3 or ext4 file system in IMAGE (a file, a block device, or a disk with
 partitions) on the directory DIR, and returns once it answers. No root is needed: DIR must be yours,
-and fusermount3 (package fuse3) be installed; without it, see "ext4box run --help".
+and ext4box or fusermount3 (package fuse3) be installed; without either, see "ext4box run --help".
 "ext4box umount DIR" ends the mount. Should its server die, the mount is taken away at once.
 
   -o OPTIONS          mount options, separated by commas (below); may be given several times
@@ -23,7 +23,8 @@ and fusermount3 (package fuse3) be installed; without it, see "ext4box run --hel
   --partition N, --offset BYTES
                       as -o partition=N, -o offset=BYTES
   -f, --foreground    stay until the mount ends; ^C ends it
-  -v, --verbose       say which way was taken: mount(2) as root, or fusermount3
+  -v, --verbose       say which way was taken, and why no better one: the privileged helper that
+                      "make install" puts in place, mount(2) as root, or fusermount3
   -h, --help          show this text
 
 What is mounted
@@ -143,6 +144,11 @@ async function mount(
 	const outcome = await launchMount({image, mountpoint, options, isReadOnly}, programs, {
 		isForeground: isForeground || options.debug,
 		onReady,
+		onSkipped: reason => {
+			if (isVerbose) {
+				log.info(`without the privileged helper: ${reason}`);
+			}
+		},
 	});
 	return outcome.kind === 'refused' ? 1 : outcome.exitCode;
 }
@@ -151,6 +157,7 @@ const waysInWords: Readonly<Record<Mounted['way'], string>> = {
 	fusermount3: 'by fusermount3',
 	direct: 'by mount(2), as root',
 	namespace: 'in a user namespace',
+	installed: 'by the installed helper, its server under an id of its own',
 };
 
 function describe(mountpoint: string, {way, device, supervisorPid}: Mounted): string {

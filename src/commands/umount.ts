@@ -2,7 +2,7 @@ import {assertUtf8} from '../argument-bytes.ts';
 import {CliError} from '../cli-error.ts';
 import {parseCommand} from '../command-line.ts';
 import {log, setLogLevel} from '../log.ts';
-import {findPrograms, launchUnmount, type Programs} from '../mount/launch.ts';
+import {findPrograms, launchUnmount, type Programs, unmountHelper} from '../mount/launch.ts';
 import {
 	findSupervisors,
 	findUsers,
@@ -48,7 +48,7 @@ export async function run(args: string[], programs?: Programs): Promise<number> 
 	if (values.verbose) {
 		setLogLevel('info');
 	}
-	await unmount(directory, isLazy, (programs ?? findPrograms()).helper);
+	await unmount(directory, isLazy, unmountHelper(programs ?? findPrograms()));
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 import {type ChildProcess, spawn} from 'node:child_process';
-import {existsSync} from 'node:fs';
+import {existsSync, readFileSync} from 'node:fs';
 import {dirname, join, resolve} from 'node:path';
 import type {Readable} from 'node:stream';
 import {CliError} from '../cli-error.ts';
@@ -10,6 +10,8 @@ import type {ServerConfig} from './server-config.ts';
 /** What is started: tests put a stand-in in the server's place. */
 export type Programs = {
 	readonly helper: string;
+	/** The set-uid helper that `make install` put in place; only the program installed with it has one. */
+	readonly installed?: string;
 	/** The server's argv without its last argument, the ServerConfig. The first is absolute. */
 	readonly server: readonly string[];
 };
@@ -25,7 +27,7 @@ export type LaunchRequest = {
 
 /** A mount that answers. */
 export type Mounted = {
-	readonly way: 'fusermount3' | 'direct' | 'namespace';
+	readonly way: 'fusermount3' | 'direct' | 'namespace' | 'installed';
 	readonly id: number;
 	readonly device: string;
 	readonly supervisorPid: number;
@@ -52,10 +54,22 @@ export function findPrograms(): Programs {
 			`the mount helper is not built: run "make -C ${join(packageRoot(), 'mount-helper')}" (it needs a C compiler)`,
 		);
 	}
+	const installed = findInstalled();
 	return {
 		helper,
+		...(installed === null ? {} : {installed}),
 		server: [process.execPath, ...nodeFlags, join(import.meta.dirname, '..', entry)],
 	};
+}
+
+/** Written by mount-helper/install.sh, beside the program that it installs. */
+function findInstalled(): string | null {
+	const path = join(packageRoot(), 'installed.json');
+	if (!existsSync(path)) {
+		return null;
+	}
+	const {helper} = JSON.parse(readFileSync(path, 'utf8')) as {helper?: unknown};
+	return typeof helper === 'string' && existsSync(helper) ? helper : null;
 }
 
 function packageRoot(): string {
@@ -68,18 +82,41 @@ function packageRoot(): string {
 
 /**
  * Mounts. As a daemon it returns once the mount answers; in the foreground it calls `onReady` then,
- * and returns when the mount has ended.
+ * and returns when the mount has ended. The installed helper is asked first, where there is one:
+ * `onSkipped` is told why it was not to be had.
  */
 export async function launchMount(
 	request: LaunchRequest,
 	programs: Programs,
-	how: {isForeground: boolean; onReady: (mounted: Mounted) => void},
+	how: {
+		isForeground: boolean;
+		onReady: (mounted: Mounted) => void;
+		onSkipped: (reason: string) => void;
+	},
 ): Promise<Outcome> {
-	const args = [
-		...['mount', ...sharedArguments(request), ...(how.isForeground ? ['--foreground'] : [])],
-		...['--', ...serverArguments(request, programs, 'image')],
+	const mine = [
+		'mount',
+		...sharedArguments(request),
+		...(how.isForeground ? ['--foreground'] : []),
 	];
-	return await superviseHelper(args, request, programs, how.onReady);
+	const config = serverConfig(request, 'image');
+	if (programs.installed === undefined) {
+		how.onSkipped('it is not installed ("make -C mount-helper install" as root)');
+	} else {
+		const {installed} = programs;
+		const outcome = await superviseHelper(installed, [...mine, '--', config], how.onReady);
+		if (!isSkipped(outcome)) {
+			return await explain(outcome, request);
+		}
+		how.onSkipped(outcome.failure.text);
+	}
+	const args = [...mine, '--', ...programs.server, config];
+	return await explain(await superviseHelper(programs.helper, args, how.onReady), request);
+}
+
+/** The administrator or the machine has something against the installed helper, not against the mount. */
+function isSkipped(outcome: HelperOutcome): outcome is HelperOutcome & {kind: 'failed'} {
+	return outcome.kind === 'failed' && ['policy', 'privilege'].includes(outcome.failure.code);
 }
 
 /** Mounts in a namespace of its own and runs a command there; `ended` has the command's status. */
@@ -88,12 +125,12 @@ export async function launchRun(
 	programs: Programs,
 	how: {command: readonly string[]; isTemporary: boolean; onReady: (mounted: Mounted) => void},
 ): Promise<Outcome> {
-	const server = serverArguments(request, programs, 'me');
+	const server = [...programs.server, serverConfig(request, 'me')];
 	const args = [
 		...['run', ...sharedArguments(request), ...(how.isTemporary ? ['--temporary', '--enter'] : [])],
 		...['--server-argc', String(server.length), '--', ...server, ...how.command],
 	];
-	return await superviseHelper(args, request, programs, how.onReady);
+	return await explain(await superviseHelper(programs.helper, args, how.onReady), request);
 }
 
 function sharedArguments({image, mountpoint, options, isReadOnly}: LaunchRequest): string[] {
@@ -118,11 +155,11 @@ function fsnameOf(image: string): string {
 	return Buffer.byteLength(path) <= fsnameBytesMax ? path : 'ext4box';
 }
 
-function serverArguments(
+/** The server's one argument. */
+function serverConfig(
 	{image, options, isReadOnly}: LaunchRequest,
-	programs: Programs,
 	ownersWhenUnsaid: 'image' | 'me',
-): string[] {
+): string {
 	const mounter = {uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0};
 	const config: ServerConfig = {
 		imageName: image,
@@ -148,19 +185,22 @@ function serverArguments(
 		...(options.create === null ? {} : {create: options.create}),
 		debug: options.debug,
 	};
-	return [...programs.server, JSON.stringify(config)];
+	return JSON.stringify(config);
 }
 
 const reportFd = 3;
 
+type HelperOutcome =
+	| {readonly kind: 'ended'; readonly exitCode: number}
+	| {readonly kind: 'failed'; readonly failure: HelperFailure};
+
 /** Starts the helper, passes our signals on, takes its report, and waits for its end. */
 async function superviseHelper(
+	helper: string,
 	args: string[],
-	request: LaunchRequest,
-	programs: Programs,
 	onReady: (mounted: Mounted) => void,
-): Promise<Outcome> {
-	const child = spawn(programs.helper, args, {stdio: ['inherit', 'inherit', 'inherit', 'pipe']});
+): Promise<HelperOutcome> {
+	const child = spawn(helper, args, {stdio: ['inherit', 'inherit', 'inherit', 'pipe']});
 	const end = endOf(child);
 	const stopForwarding = forwardSignals(child);
 	try {
@@ -169,19 +209,20 @@ async function superviseHelper(
 			onReady(report.mounted);
 		}
 		const exitCode = await end;
-		if (report.kind === 'failed') {
-			return await explain(report.failure, request);
-		}
 		if (report.kind === 'none') {
-			throw new CliError(`${programs.helper} ended without a word (status ${exitCode})`);
+			throw new CliError(`${helper} ended without a word (status ${exitCode})`);
 		}
-		return {kind: 'ended', exitCode};
+		return report.kind === 'failed' ? report : {kind: 'ended', exitCode};
 	} finally {
 		stopForwarding();
 	}
 }
 
-async function explain(failure: HelperFailure, request: LaunchRequest): Promise<Outcome> {
+async function explain(outcome: HelperOutcome, request: LaunchRequest): Promise<Outcome> {
+	if (outcome.kind === 'ended') {
+		return outcome;
+	}
+	const {failure} = outcome;
 	if (failure.code === 'server' && failure.text.startsWith('status')) {
 		return {kind: 'refused'};
 	}
@@ -250,7 +291,7 @@ type Report =
 
 /** Reads the helper's one line; see mount-helper/report.h. */
 export function parseReport(line: string): Report {
-	const ready = /^ready (fusermount3|direct|namespace) (\d+) (\d+:\d+) (\d+)$/.exec(line);
+	const ready = /^ready (fusermount3|direct|namespace|installed) (\d+) (\d+:\d+) (\d+)$/.exec(line);
 	const [, way, id, device, pid] = ready ?? [];
 	if (way !== undefined && device !== undefined) {
 		const mounted = {
@@ -267,6 +308,11 @@ export function parseReport(line: string): Report {
 		return {kind: 'failed', failure: {code, errno: Number(errno), text}};
 	}
 	return {kind: 'none'};
+}
+
+/** The installed one takes away whatever is the caller's, however it was mounted. */
+export function unmountHelper(programs: Programs): string {
+	return programs.installed ?? programs.helper;
 }
 
 /** Unmounts one mount, named by id and device so that no other can be meant. Null: done. */

@@ -1,7 +1,7 @@
 import {accessSync, constants, type Stats, statSync} from 'node:fs';
 import {isAbsolute} from 'node:path';
 import {CliError} from '../cli-error.ts';
-import {launchUnmount, type Programs} from './launch.ts';
+import {launchUnmount, type Programs, unmountHelper} from './launch.ts';
 import {
 	findSupervisors,
 	isExt4box,
@@ -31,7 +31,7 @@ export async function prepareMountpoint(
 		if (mount === null || !isExt4box(mount)) {
 			break;
 		}
-		await clearStale(mount, programs.helper);
+		await clearStale(mount, unmountHelper(programs));
 	}
 	const facts = statDirectory(path);
 	if (mustBeOurs && process.getuid?.() !== 0) {
