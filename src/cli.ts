@@ -47,6 +47,10 @@ const commands = new Map<string, CommandEntry>([
 		{summary: 'copy a tree out of an image', load: () => import('./commands/extract.ts')},
 	],
 	[
+		'check',
+		{summary: 'find what is wrong with a file system', load: () => import('./commands/check.ts')},
+	],
+	[
 		'report',
 		{
 			summary: 'make a page that shows what is where on the disk',
@@ -132,17 +136,6 @@ function findCommand(name: string): Promise<CommandEntry> {
 	return entry === undefined ? unknownCommand(name) : Promise.resolve(entry);
 }
 
-function versionText(): string {
-	// Two floors up from dist/src/, one from src/.
-	for (const above of ['../..', '..']) {
-		const path = join(import.meta.dirname, above, 'package.json');
-		if (!fs.existsSync(path)) continue;
-		const {name, version} = JSON.parse(fs.readFileSync(path, 'utf8')) as {[key: string]: unknown};
-		if (name === 'ext4box') return `ext4box ${version} (Node ${process.versions.node})\n`;
-	}
-	return 'ext4box, version unknown\n';
-}
-
 /** `--help` asks about the command, except behind `--`, where it belongs to another program. */
 function asksForHelp(args: readonly string[]): boolean {
 	const end = args.indexOf('--');
@@ -158,7 +151,11 @@ async function main(args: readonly string[]): Promise<number> {
 		flushOutput();
 		return 0;
 	};
-	if (name === '--version' || name === '-V') return say(versionText());
+	if (name === '--version' || name === '-V') {
+		const {programVersion} = await import('./version.ts');
+		const version = programVersion() ?? 'of unknown version';
+		return say(`ext4box ${version} (Node ${process.versions.node})\n`);
+	}
 	const [topic] = rest;
 	if (name === '--help' || name === '-h' || (name === 'help' && (topic ?? name) === name)) {
 		return say(helpText());

@@ -1,0 +1,93 @@
+/**
+ * Runs a check in threads of its own:
+ *
+ *   main thread ◄── findings, progress, summary ── engine ◄── results ── scan × jobs
+ *   prints, hears signals                          passes ── tasks ──►   inode tables
+ *
+ * The main thread makes all of them, so that it hears of each that ends, and can end them all.
+ */
+import {MessageChannel, Worker} from 'node:worker_threads';
+import type {CheckSummary} from '../../ext4/check/check.ts';
+import type {Finding} from '../../ext4/check/finding.ts';
+import type {Progress} from '../../ext4/check/state.ts';
+import type {OpenedImage} from '../../images/index.ts';
+import type {DeviceWindow, EngineMessage} from './messages.ts';
+
+export type EngineOptions = {
+	readonly maxFindings: number;
+	/** Threads that scan inode tables; with 1 the engine does so itself. */
+	readonly jobs: number;
+	/** Ends the check. */
+	readonly signal: AbortSignal;
+	onFindings(findings: readonly Finding[]): void;
+	onProgress(progress: Progress): void;
+};
+
+/** The check was ended before it was done. */
+export class Interrupted extends Error {
+	override readonly name = 'Interrupted';
+}
+
+// Sources run as they are; what is shipped is compiled.
+const suffix = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
+
+function threadFile(name: string): URL {
+	return new URL(`./${name}.${suffix}`, import.meta.url);
+}
+
+/**
+ * Resolves to the summary. Rejects with `Interrupted`, and with whatever a callback throws or a
+ * thread ends by, which is a fault of ours.
+ */
+export async function runEngine(image: OpenedImage, options: EngineOptions): Promise<CheckSummary> {
+	const window: DeviceWindow = {
+		descriptor: image.raw.descriptor,
+		imageBytes: image.raw.sizeBytes,
+		startBytes: image.offsetBytes,
+		sizeBytes: image.sizeBytes,
+	};
+	const answers = new SharedArrayBuffer(4);
+	const channels = Array.from(
+		{length: options.jobs > 1 ? options.jobs : 0},
+		() => new MessageChannel(),
+	);
+	const scanners = channels.map(
+		({port1}) =>
+			new Worker(threadFile('scan-thread'), {
+				workerData: {window, answers, port: port1},
+				transferList: [port1],
+			}),
+	);
+	const ports = channels.map(({port2}) => port2);
+	const engine = new Worker(threadFile('engine-thread'), {
+		workerData: {window, maxFindings: options.maxFindings, answers, ports},
+		transferList: ports,
+	});
+	try {
+		return await new Promise<CheckSummary>((resolve, reject) => {
+			for (const worker of [engine, ...scanners]) {
+				worker.on('error', reject);
+				worker.on('exit', code => reject(new Error(`a thread of the check ended with ${code}`)));
+			}
+			options.signal.addEventListener('abort', () => reject(new Interrupted()), {once: true});
+			engine.on('message', (message: EngineMessage) => {
+				try {
+					switch (message.kind) {
+						case 'findings':
+							options.onFindings(message.findings);
+							break;
+						case 'progress':
+							options.onProgress(message.progress);
+							break;
+						case 'summary':
+							resolve(message.summary);
+					}
+				} catch (error) {
+					reject(error); // Whoever reads our output has gone, most likely.
+				}
+			});
+		});
+	} finally {
+		await Promise.all([engine, ...scanners].map(worker => worker.terminate()));
+	}
+}

@@ -1,0 +1,55 @@
+/** Findings and summary as JSON; docs/check.schema.json has their shapes. */
+import type {CheckSummary} from '../../ext4/check/check.ts';
+import type {Finding, FindingValue} from '../../ext4/check/finding.ts';
+import {jsonBytes} from '../output.ts';
+import {messageText, pathBytes} from './place-text.ts';
+import {repairCommand, statusOf, verdictOf} from './verdict.ts';
+
+/** What was checked, and where it lies. */
+export type CheckedImage = {
+	readonly path: Uint8Array;
+	readonly offsetBytes: number;
+	readonly partition: number | undefined;
+};
+
+function value(of: FindingValue): number | string | null {
+	return of ?? null;
+}
+
+export function findingJson(finding: Finding) {
+	const {code, severity, pass, place, found, expected, e2fsck} = finding;
+	const {path, ...numbers} = place;
+	return {
+		code,
+		severity,
+		pass,
+		message: messageText(finding),
+		place: {...numbers, ...(path === undefined ? {} : jsonBytes('path', pathBytes(path)))},
+		found: value(found),
+		expected: value(expected),
+		e2fsck,
+	};
+}
+
+export function summaryJson(summary: CheckSummary, image: CheckedImage) {
+	const {outcome, reason, advice, severities, codes, volume, givenUp, replayed} = summary;
+	const verdict = verdictOf(summary);
+	return {
+		verdict,
+		exitStatus: statusOf(summary),
+		outcome,
+		reason: reason ?? null,
+		advice: advice ?? null,
+		findingCounts: severities,
+		codeCounts: Object.fromEntries(codes),
+		volume: volume ?? null,
+		notFinished: givenUp,
+		replayed: replayed ?? null,
+		memoryBytes: summary.memoryBytes,
+		repair: verdict === 'findings' ? repairCommand(image.path, image.offsetBytes) : null,
+	};
+}
+
+export function imageJson({path, offsetBytes, partition}: CheckedImage) {
+	return {...jsonBytes('path', path), offsetBytes, partition: partition ?? null};
+}

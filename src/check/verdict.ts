@@ -1,0 +1,75 @@
+/** What a check comes to: its exit status, and the sentences that close it. */
+import type {CheckSummary} from '../../ext4/check/check.ts';
+import {printable, sizeText} from '../../images/index.ts';
+import {countOf} from '../format.ts';
+import {quoteName} from '../output.ts';
+
+/** As e2fsck has them, as far as a checker that changes nothing can have them. */
+export const checkStatus = {clean: 0, findings: 4, notChecked: 8, usage: 16} as const;
+
+export type Verdict = 'clean' | 'findings' | 'not-checked';
+
+export function verdictOf({outcome, severities, givenUp}: CheckSummary): Verdict {
+	if (outcome !== 'checked') return 'not-checked';
+	if (severities.error > 0) return 'findings';
+	// Nothing was found in the part that was looked at: that says little of the rest.
+	return givenUp.length > 0 ? 'not-checked' : 'clean';
+}
+
+export function statusOf(summary: CheckSummary): number {
+	switch (verdictOf(summary)) {
+		case 'clean':
+			return checkStatus.clean;
+		case 'findings':
+			return checkStatus.findings;
+		case 'not-checked':
+			return checkStatus.notChecked;
+	}
+}
+
+/** The command that would repair; e2fsck takes an offset as a part of the name. */
+export function repairCommand(imagePath: Uint8Array, offsetBytes: number): string {
+	const place = offsetBytes === 0 ? '' : `?offset=${offsetBytes}`;
+	const name = Buffer.concat([imagePath, Buffer.from(place)]);
+	// A name that begins with a dash would be taken for an option.
+	const safe = imagePath[0] === 0x2d ? Buffer.concat([Buffer.from('./'), name]) : name;
+	return `e2fsck -f ${quoteName(safe)}`;
+}
+
+function countsText({severities}: CheckSummary): string {
+	const parts = [countOf(severities.error, 'error')];
+	if (severities.warning > 0) parts.push(countOf(severities.warning, 'warning'));
+	if (severities.note > 0) parts.push(countOf(severities.note, 'note'));
+	return parts.join(', ');
+}
+
+/** As e2fsck's last line: `11/1024 files (0.0% non-contiguous), 1167/4096 blocks`. */
+export function usageText({volume, memoryBytes}: CheckSummary): string | undefined {
+	if (volume === undefined) return undefined;
+	const {totals, inodeCount, usedBlockCount, blockCount} = volume;
+	const fragmented = totals.fragmentedFiles + totals.fragmentedDirectories;
+	const share = totals.files === 0 ? 0 : (fragmented / totals.files) * 100;
+	return `${totals.files}/${inodeCount} files (${share.toFixed(1)}% non-contiguous), ${usedBlockCount}/${blockCount} blocks; ${sizeText(memoryBytes)} of tables in memory`;
+}
+
+export function verdictText(summary: CheckSummary): string {
+	switch (verdictOf(summary)) {
+		case 'clean': {
+			const more = summary.severities.warning + summary.severities.note > 0;
+			return more ? `clean (${countsText(summary)})` : 'clean';
+		}
+		case 'findings':
+			return `${countsText(summary)}; nothing was changed`;
+		case 'not-checked':
+			if (summary.outcome === 'checked') return 'no errors in the part that could be checked';
+			return `could not be checked: ${printable(summary.reason ?? 'no reason is known')}`;
+	}
+}
+
+/** What the journal holds; undefined where it was brought home. */
+export function replayText({replayed}: CheckSummary): string | undefined {
+	if (replayed === undefined) return undefined;
+	const fast =
+		replayed.fastCommits > 0 ? ` and ${countOf(replayed.fastCommits, 'fast commit')}` : '';
+	return `the journal holds ${countOf(replayed.transactions, 'transaction')}${fast} (${countOf(replayed.blocks, 'block')}) yet to be brought home, as after a crash; what was checked is the file system as it is then. Mounting it, or "e2fsck -p", brings them home`;
+}
