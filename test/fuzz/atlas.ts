@@ -18,6 +18,7 @@ import {
 	tagFlags,
 	tagSize,
 } from '../../ext4/layout/journal.ts';
+import {ext4_super_block} from '../../ext4/layout/superblock.ts';
 import {mapAt} from '../../ext4/mapping/index.ts';
 import type {Superblock} from '../../ext4/superblock.ts';
 import {Volume} from '../../ext4/volume.ts';
@@ -26,7 +27,8 @@ import {MemoryDevice} from '../support/memory-device.ts';
 export type Role =
 	| 'superblock'
 	| 'group'
-	| 'bitmap'
+	| 'blockBitmap'
+	| 'inodeBitmap'
 	| 'inode'
 	| 'extents'
 	| 'indirect'
@@ -35,6 +37,9 @@ export type Role =
 	| 'xattrs'
 	| 'symlink'
 	| 'value'
+	| 'quota'
+	| 'orphanFile'
+	| 'mmp'
 	| 'journalSuperblock'
 	| 'descriptor'
 	| 'revoke'
@@ -46,7 +51,10 @@ export type Site = {
 	/** In bytes of the image. */
 	readonly at: number;
 	readonly length: number;
-	/** The inode that it is, or that it belongs to; the group for `group`; 0 where neither applies. */
+	/**
+	 * The inode that it is, or that it belongs to; the group for `group` and the two kinds of
+	 * bitmaps; 0 where neither applies.
+	 */
 	readonly owner: number;
 	/** The block that it is, or lies in, at home; a copy in the journal lies elsewhere. */
 	readonly homeBlock: number;
@@ -95,11 +103,14 @@ class Mapper {
 			const at = start + (index % descriptorsPerBlock) * descriptorSize;
 			this.add('group', at, descriptorSize, index);
 			const group = volume.group(index);
-			this.addBlock('bitmap', group.blockBitmap, 0);
-			this.addBlock('bitmap', group.inodeBitmap, 0);
+			this.addBlock('blockBitmap', group.blockBitmap, index);
+			this.addBlock('inodeBitmap', group.inodeBitmap, index);
 		}
 		for (let number = 1; number <= inodeCount; number++) {
 			if (this.#isInUse(number)) this.mapInode(volume.readReservedInode(number));
+		}
+		if (volume.features.has('mmp')) {
+			this.addBlock('mmp', ext4_super_block.at(volume.superblock.view, 0).s_mmp_block, 0);
 		}
 		if (volume.features.has('has_journal')) this.mapJournal();
 	}
@@ -151,13 +162,24 @@ class Mapper {
 
 	mapContents(inode: Inode): void {
 		const isValue = (inode.flags & inodeFlags.eaInode) !== 0;
-		if (inode.type === 'file' && !isValue) return;
+		const {quotaInodes, orphanFileInode} = this.volume.superblock;
+		const isQuota = inode.number !== 0 && Object.values(quotaInodes).includes(inode.number);
+		const isOrphanFile = inode.number === orphanFileInode;
+		if (inode.type === 'file' && !isValue && !isQuota && !isOrphanFile) return;
 		const blocks = Math.ceil(inode.sizeBytes / this.blockSize);
 		for (let logical = 0; logical < blocks; logical++) {
 			const run = mapAt(this.volume, inode, logical);
 			if (run.kind === 'hole') continue;
 			const block = run.physical + logical - run.logical;
-			const role = isValue ? 'value' : inode.type === 'symlink' ? 'symlink' : 'directory';
+			const role = isQuota
+				? 'quota'
+				: isOrphanFile
+					? 'orphanFile'
+					: isValue
+						? 'value'
+						: inode.type === 'symlink'
+							? 'symlink'
+							: 'directory';
 			const isIndex = role === 'directory' && this.#isIndexBlock(inode, block, logical);
 			this.addBlock(isIndex ? 'index' : role, block, inode.number);
 		}
@@ -216,7 +238,7 @@ class Mapper {
 			const copyAt = at(logical + 1 + index);
 			const place = {descriptorAt, tagAt};
 			for (const site of home) {
-				if (site.homeBlock !== tag.block || site.role === 'bitmap') continue;
+				if (site.homeBlock !== tag.block || site.role.endsWith('Bitmap')) continue;
 				const inBlock = site.at - site.homeBlock * this.blockSize;
 				this.sites.push({...site, at: copyAt + inBlock, tag: place});
 			}

@@ -3,6 +3,7 @@
  * commits. Written byte by byte, and sealed.
  */
 import {createHash} from 'node:crypto';
+import {crc32cOf} from '../../ext4/checksum.ts';
 import {forEachEntry, lookup, Volume} from '../../ext4/index.ts';
 import {journalFileOf} from '../../ext4/journal/recover.ts';
 import {readJournalSuperblock} from '../../ext4/journal/superblock.ts';
@@ -15,13 +16,18 @@ import {
 } from '../../ext4/layout/fast-commit.ts';
 import {inodeFlags} from '../../ext4/layout/inode.ts';
 import {journal_superblock, journalIncompatFeatures} from '../../ext4/layout/journal.ts';
+import {ext4_super_block} from '../../ext4/layout/superblock.ts';
+import {JournalBuilder, type TagFormat} from '../support/journal-builder.ts';
 import {MemoryDevice} from '../support/memory-device.ts';
 import {poke} from '../support/poke.ts';
+import {Subject} from '../support/subject.ts';
 import {type Atlas, mapImage, type Site} from './atlas.ts';
 import {Patch} from './patch.ts';
 import {Sealer} from './seal.ts';
 
 const encoder = new TextEncoder();
+/** The journal holds what has to be replayed; incompat. */
+const needsRecovery = 0x4;
 
 /** The inode that `path` leads to. */
 function inodeAt(volume: Volume, path: string): number {
@@ -256,4 +262,74 @@ function assertApplied(image: Uint8Array): void {
 	const volume = Volume.open(new MemoryDevice(image.slice()));
 	const names = namesIn(volume, 2);
 	if (!names.includes('a-second-name')) throw new Error(`not replayed: ${names.join(' ')}`);
+}
+
+/** Overwrites the journal's file with a log of three transactions, one of which revokes. */
+export function writeLog(image: Uint8Array, format: TagFormat, lengthBlocks: number): void {
+	const patch = new Patch(image);
+	poke(ext4_super_block, image, 1024, {
+		s_feature_incompat: ext4_super_block.at(patch.view, 1024).s_feature_incompat | needsRecovery,
+	});
+	const builder = new JournalBuilder({format, lengthBlocks, sequence: 5});
+	sealSuperblock(image);
+	const volume = openAsItLies(image);
+	const file = journalFileOf(volume);
+	const {blockSize} = volume.geometry;
+	const put = () => {
+		for (let logical = 0; logical < lengthBlocks; logical++) {
+			image.set(builder.logBlock(logical), (file.journalBlocks(logical) ?? 0) * blockSize);
+		}
+	};
+	put();
+	// Replaying copies of blocks that are well changes nothing.
+	const atlas = mapImage(image);
+	const roles = ['inode', 'directory', 'index', 'extents', 'indirect', 'xattrs'];
+	const blocks = new Set<number>();
+	for (const {role, homeBlock} of atlas.sites) if (roles.includes(role)) blocks.add(homeBlock);
+	const changes = [...blocks].slice(0, 30).map(block => ({
+		block,
+		bytes: image.slice(block * blockSize, (block + 1) * blockSize),
+	}));
+	const half = changes.length >>> 1;
+	builder.transaction(5, changes.slice(0, half), [atlas.superblock.geometry.blockCount - 2]);
+	builder.transaction(6, changes.slice(half), [atlas.superblock.geometry.blockCount - 3]);
+	builder.transaction(7, changes.slice(half - 2, half + 2));
+	put();
+	const {recovery} = Volume.open(new MemoryDevice(image.slice()));
+	if (recovery?.nextSequence !== 8) throw new Error('the log is not replayed');
+}
+
+/** Makes the checksum right of a superblock that is about to be opened for the first time. */
+function sealSuperblock(image: Uint8Array): void {
+	const {view} = new Patch(image);
+	if ((view.getUint32(1024 + 0x64, true) & 0x400) === 0) return;
+	view.setUint32(1024 + 0x3fc, crc32cOf(0xffffffff, image.subarray(1024, 1024 + 0x3fc)), true);
+}
+
+const newFile = {mode: 0o644, uid: 1000, gid: 1000, umask: 0o022};
+
+/** Works on the image as a mount would and stops, as if killed, with all of it in the journal. */
+export function work(image: Uint8Array): void {
+	const subject = new Subject(image);
+	const root = 2;
+	const directory = subject.makeDirectory({parent: root, name: 'worked'}, newFile);
+	const numbers = ['a', 'b', 'c', 'd'].map(name =>
+		subject.makeFile({parent: directory, name}, newFile),
+	);
+	for (const number of numbers) {
+		subject.write(number, 0, new Uint8Array(2500).fill(number));
+		subject.setXattr(number, 'user.work', new Uint8Array(300).fill(number), 'any');
+	}
+	subject.commit();
+	const [a = 0, b = 0] = numbers;
+	subject.write(a, 20_000, new Uint8Array(1500).fill(65));
+	subject.truncate(b, 100);
+	subject.symlink({parent: directory, name: 'link'}, 'long/'.repeat(30), newFile);
+	subject.rename({parent: directory, name: 'c'}, {parent: root, name: 'moved'}, {});
+	subject.commit();
+	subject.tmpfile(root, newFile);
+	subject.unlink({parent: directory, name: 'd'});
+	subject.commit();
+	const {recovery} = Volume.open(new MemoryDevice(image.slice()));
+	if (recovery === undefined) throw new Error('nothing is left to replay');
 }

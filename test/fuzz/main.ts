@@ -1,142 +1,193 @@
-/**
- * npm run fuzz -- --count 2000 --seed 1 [--jobs 2] [--base FOLDER] [--no-kernel] [--no-coverage]
- * npm run fuzz -- --only SEED [--no-kernel] [--base FOLDER] [--save FILE]
- *
- * Mutates images and reads them whole. Exits 1 where one crashes, hangs for more than 10 seconds,
- * takes more than 512 MiB, or makes an error that is not one of the image.
- */
-import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
-import {tmpdir} from 'node:os';
+/** `npm run fuzz`: see `usage`. Exits 1 where an input crashes, hangs or takes too much memory. */
+import {execFileSync} from 'node:child_process';
+import {appendFileSync, mkdirSync, writeFileSync} from 'node:fs';
 import {join, resolve} from 'node:path';
 import {parseArgs} from 'node:util';
 import {gzipSync} from 'node:zlib';
-import {makeBases} from './bases.ts';
-import {runCampaign, type Summary} from './campaign.ts';
-import {readCoverage} from './coverage.ts';
-import {SeedRunner} from './run-seed.ts';
+import {type DriveCounts, runCampaign, runRecipes, type Summary} from './campaign.ts';
+import {readCorpus, writeCorpus} from './corpus.ts';
+import {Drives} from './drives.ts';
+import {type DriveName, driveNames, formatRecipe, parseRecipe} from './recipe.ts';
 
-const root = resolve(import.meta.dirname, '../..');
+const usage = `Usage: npm run fuzz -- [OPTIONS]
+
+Makes inputs wrong in ways that matter, runs them, and follows those that reach something new.
+
+  read       a damaged image is opened, walked and read whole, by the library and by the server
+  replay     a damaged journal is brought home on the medium, and what is left is read
+  write      a damaged image is written to by random operations, and what is left is read
+  requests   the server is asked by a kernel that speaks badly
+  arguments  command lines, mount options, reports and tables of mounts
+  (the mount helper, in C: make -C test/fuzz/helper run)
+
+Options:
+  --count N            inputs, of all drives together (20000)
+  --drive NAME=WEIGHT  only this drive; may be repeated, the weight (1) is its share
+  --seed N             where the randomness begins (1)
+  --minutes N          start nothing more after so long (unlimited)
+  --jobs N             processes at a time (2)
+  --only RECIPE        run one input, such as read:ext4-1k:12,3456, and tell what was done to it
+  --save FILE          with --only: write the image that the recipe makes
+  --keep               add what was found to the corpus, test/fuzz/corpus.txt
+  --renew-corpus       run the corpus, and drop of it what reaches nothing new
+  --no-record          do not add a line to test/fuzz/results.jsonl
+  --branches           print how many branches of each file were reached
+  --help
+`;
 
 const {values} = parseArgs({
 	options: {
-		count: {type: 'string', default: '2000'},
+		count: {type: 'string', default: '20000'},
+		drive: {type: 'string', multiple: true},
 		seed: {type: 'string', default: '1'},
+		minutes: {type: 'string', default: 'Infinity'},
 		jobs: {type: 'string', default: '2'},
-		base: {type: 'string'},
 		only: {type: 'string'},
 		save: {type: 'string'},
-		kernel: {type: 'boolean', default: process.getuid?.() === 0},
-		coverage: {type: 'boolean', default: true},
+		keep: {type: 'boolean', default: false},
+		'renew-corpus': {type: 'boolean', default: false},
+		record: {type: 'boolean', default: true},
+		branches: {type: 'boolean', default: false},
+		help: {type: 'boolean', default: false},
 	},
 	allowNegative: true,
 });
 
-function percent([part, all]: readonly [number, number]): string {
-	return all === 0 ? '–' : `${((part / all) * 100).toFixed(1)} %`;
-}
+const root = resolve(import.meta.dirname, '../..');
+const usualWeights: DriveCounts = {read: 76, replay: 8, write: 8, requests: 6, arguments: 2};
 
 function print(line: string): void {
 	process.stdout.write(`${line}\n`);
 }
 
-function printCoverage(reports: string): void {
-	const files = readCoverage(reports, root, 'ext4');
-	const sum = {lines: [0, 0], functions: [0, 0]} as {
-		lines: [number, number];
-		functions: [number, number];
-	};
-	print('\ncoverage of ext4/ (lines, functions; lines that were not reached)');
-	for (const {file, lines, functions, uncoveredLines} of files) {
-		for (const index of [0, 1] as const) {
-			sum.lines[index] += lines[index];
-			sum.functions[index] += functions[index];
+function percent(part: number, all: number): string {
+	return all === 0 ? '–' : `${((part / all) * 100).toFixed(1)} %`;
+}
+
+/** How many inputs each drive gets, from `--count` and `--drive`. */
+function countsOf(count: number): DriveCounts {
+	const weights: {[drive in DriveName]?: number} = {};
+	for (const said of values.drive ?? []) {
+		const [name, weight = '1'] = said.split('=');
+		const drive = driveNames.find(each => each === name);
+		if (drive === undefined || !(Number(weight) > 0)) {
+			throw new RangeError(`--drive ${said}: there are ${driveNames.join(', ')}`);
 		}
-		const missing =
-			uncoveredLines.slice(0, 12).join(' ') + (uncoveredLines.length > 12 ? ' …' : '');
+		weights[drive] = Number(weight);
+	}
+	const wanted = values.drive === undefined ? usualWeights : weights;
+	const sum = Object.values(wanted).reduce((all, weight) => all + weight, 0);
+	const shares = Object.entries(wanted).map(([drive, weight]) => [
+		drive,
+		Math.round((count * weight) / sum),
+	]);
+	return Object.fromEntries(shares) as DriveCounts;
+}
+
+function printSummary(summary: Summary): void {
+	let all = 0;
+	print('');
+	for (const [drive, {inputs, believed, small, branches}] of Object.entries(summary.drives)) {
+		all += inputs;
+		const size = drive === 'arguments' ? '' : `, ${small} of at most 1 MiB`;
 		print(
-			`  ${file.padEnd(36)} ${percent(lines).padStart(8)} ${percent(functions).padStart(8)}  ${missing}`,
+			`${drive.padEnd(10)} ${String(inputs).padStart(8)} inputs${size}; ${percent(believed, inputs)} believed; ${branches} branches`,
 		);
 	}
-	print(
-		`  ${'all'.padEnd(36)} ${percent(sum.lines).padStart(8)} ${percent(sum.functions).padStart(8)}`,
-	);
+	const {slowest, memoryBytes, seconds, codes} = summary;
+	print(`${all} inputs in ${seconds.toFixed(1)} s: ${(all / seconds).toFixed(0)} a second`);
+	print(`slowest: ${slowest.milliseconds.toFixed(0)} ms (${slowest.recipe})`);
+	print(`memory beyond the start: ${Math.round(memoryBytes / 2 ** 20)} MiB at most`);
+	print(`${codes.size} kinds of refusal: ${[...codes].sort().join(' ')}`);
+	print(`${summary.finds.length} inputs reached something new`);
 }
 
-function printSummary(summary: Summary, seconds: number): void {
-	const {images} = summary;
-	print(
-		`\n${images} images in ${seconds.toFixed(1)} s: ${(images / seconds).toFixed(1)} images a second`,
-	);
-	print(`superblock believed: ${percent([summary.passedSuperblock, images])}`);
-	print(
-		`opened: ${percent([summary.opened, images])}; read without an error: ${percent([summary.withoutError, images])}`,
-	);
-	const {slowest} = summary;
-	print(
-		`slowest: ${slowest.milliseconds.toFixed(0)} ms (seed ${slowest.seed}); resident at most ${Math.round(summary.rssMax / 2 ** 20)} MiB`,
-	);
-	print('images with an error of each code:');
-	for (const [code, count] of [...summary.codes].sort((a, b) => b[1] - a[1])) {
-		print(`  ${String(count).padStart(7)} ${code}`);
+function printBranches(summary: Summary): void {
+	for (const [file, [reached, all]] of Object.entries(summary.files).sort()) {
+		print(`  ${file.padEnd(44)} ${String(reached).padStart(5)} of ${all}`);
 	}
 }
 
-function printFailures(summary: Summary, runner: SeedRunner): void {
+function printFailures(summary: Summary): void {
+	const drives = new Drives();
 	const folder = join(root, 'results/fuzz');
-	for (const failure of summary.failures) {
-		const {base, story, bytes} = runner.image(failure.seed);
+	summary.failures.forEach(({recipe, kind, detail}, index) => {
+		print(`\n${kind.toUpperCase()} ${recipe}`);
+		print(`  again: npm run fuzz -- --only ${recipe}`);
+		print(detail.replace(/^/gm, '  '));
+		if (recipe === '' || index >= 20) return;
 		mkdirSync(folder, {recursive: true});
-		const saved = join(folder, `${failure.seed}.img.gz`);
-		writeFileSync(saved, gzipSync(bytes));
-		print(
-			`\n${failure.kind.toUpperCase()} seed ${failure.seed} (base ${base}), image kept in ${saved}`,
-		);
-		print(`  again: npm run fuzz -- --only ${failure.seed}${values.kernel ? '' : ' --no-kernel'}`);
-		for (const step of story) print(`  ${step}`);
-		print(failure.detail.replace(/^/gm, '  '));
+		const path = join(folder, `${recipe.replaceAll(/[:,]/g, '-').slice(0, 100)}.img.gz`);
+		writeFileSync(path, gzipSync(drives.image(parseRecipe(recipe)).bytes));
+		print(`  image kept in ${path}`);
+	});
+	print(`\n${summary.failures.length} failures`);
+}
+
+function revision(): string {
+	try {
+		const args = ['rev-parse', '--short', 'HEAD'];
+		return execFileSync('git', args, {cwd: root, encoding: 'utf8', stdio: 'pipe'}).trim();
+	} catch {
+		return 'unknown'; // Not a checkout.
 	}
 }
 
-async function runMany(folder: string): Promise<number> {
-	const bases = makeBases(folder, values.kernel);
-	const reports = values.coverage ? mkdtempSync(join(tmpdir(), 'ext4box-coverage-')) : undefined;
-	const started = performance.now();
-	const summary = await runCampaign({
-		folder,
-		withKernel: values.kernel,
+function record(summary: Summary): void {
+	const line = {
+		revision: revision(),
 		seed: Number(values.seed),
-		count: Number(values.count),
+		drives: summary.drives,
+		perSecond: Math.round(
+			Object.values(summary.drives).reduce((sum, {inputs}) => sum + inputs, 0) / summary.seconds,
+		),
+		refusals: summary.codes.size,
+		slowestMilliseconds: Math.round(summary.slowest.milliseconds),
+		memoryMiB: Math.round(summary.memoryBytes / 2 ** 20),
+		failures: summary.failures.map(({kind, recipe}) => `${kind} ${recipe}`),
+	};
+	appendFileSync(join(import.meta.dirname, 'results.jsonl'), `${JSON.stringify(line)}\n`);
+}
+
+async function keep(recipes: readonly string[]): Promise<void> {
+	const {finds} = await runRecipes(recipes);
+	writeCorpus(finds.map(parseRecipe));
+	print(`the corpus has ${finds.length} inputs`);
+}
+
+async function runMany(): Promise<number> {
+	const corpus = readCorpus().map(formatRecipe);
+	const count = Number(values.count);
+	const summary = await runCampaign({
+		seed: Number(values.seed),
+		counts: countsOf(count),
+		corpus,
 		jobs: Number(values.jobs),
-		coverage: reports,
-		onImage: images => {
-			if (images % 1000 === 0) print(`${images} images …`);
+		minutes: Number(values.minutes),
+		onShare: ({drives, seconds, failures}) => {
+			const inputs = Object.values(drives).reduce((sum, each) => sum + each.inputs, 0);
+			print(`${inputs} inputs, ${seconds.toFixed(0)} s, ${failures.length} failures …`);
 		},
 	});
-	printSummary(summary, (performance.now() - started) / 1000);
-	if (reports !== undefined) {
-		printCoverage(reports);
-		rmSync(reports, {recursive: true});
-	}
-	if (summary.failures.length > 0) printFailures(summary, new SeedRunner(bases));
-	print(`\n${summary.failures.length} failures`);
-	return summary.failures.length === 0 && summary.images === Number(values.count) ? 0 : 1;
+	printSummary(summary);
+	if (values.branches) printBranches(summary);
+	printFailures(summary);
+	if (values.record) record(summary);
+	if (values.keep) await keep([...corpus, ...summary.finds]);
+	return summary.failures.length === 0 ? 0 : 1;
 }
 
-function runOne(folder: string, seed: number): number {
-	const runner = new SeedRunner(makeBases(folder, values.kernel));
-	if (values.save !== undefined) writeFileSync(values.save, runner.image(seed).bytes);
-	const {result, story, crash, milliseconds, base} = runner.run(seed);
-	print(`seed ${seed}, base ${base}, ${milliseconds.toFixed(0)} ms`);
+async function runOne(text: string): Promise<number> {
+	const recipe = parseRecipe(text);
+	const {story, bytes} = new Drives().image(recipe);
 	for (const step of story) print(`  ${step}`);
-	if (crash !== undefined) print(crash);
-	if (result !== undefined) print(JSON.stringify({...result, errors: [...result.errors]}));
-	return crash === undefined ? 0 : 1;
+	if (values.save !== undefined) writeFileSync(values.save, bytes);
+	const summary = await runRecipes([text]);
+	print(`${summary.slowest.milliseconds.toFixed(0)} ms; ${[...summary.codes].join(' ')}`);
+	printFailures(summary);
+	return summary.failures.length === 0 ? 0 : 1;
 }
 
-const folder = values.base ?? mkdtempSync(join(tmpdir(), 'ext4box-fuzz-'));
-try {
-	process.exitCode =
-		values.only === undefined ? await runMany(folder) : runOne(folder, Number(values.only));
-} finally {
-	if (values.base === undefined) rmSync(folder, {recursive: true, force: true});
-}
+if (values.help) print(usage);
+else if (values['renew-corpus']) await keep(readCorpus().map(formatRecipe));
+else process.exitCode = values.only === undefined ? await runMany() : await runOne(values.only);

@@ -19,6 +19,14 @@ import {
 	journal_revoke_header,
 	journal_superblock,
 } from '../../ext4/layout/journal.ts';
+import {mmp_struct} from '../../ext4/layout/mmp.ts';
+import {ext4_orphan_block_tail} from '../../ext4/layout/orphan.ts';
+import {
+	qt_disk_dqdbheader,
+	quotaBlockSize,
+	v2_disk_dqheader,
+	v2r1_disk_dqblk,
+} from '../../ext4/layout/quota.ts';
 import {
 	type Fields,
 	fieldSizeBytes,
@@ -37,7 +45,7 @@ import {
 import {writeField} from '../support/poke.ts';
 import type {Atlas, Role, Site} from './atlas.ts';
 import type {Patch} from './patch.ts';
-import type {Random} from './random.ts';
+import {Random} from './random.ts';
 import type {Sealer} from './seal.ts';
 
 /** One word of a block map, or any other list of numbers. */
@@ -69,7 +77,8 @@ const criticalInodeFields = [
 const roleWeights: {readonly [role in Role]: number} = {
 	superblock: 5,
 	group: 4,
-	bitmap: 1,
+	blockBitmap: 1,
+	inodeBitmap: 1,
 	inode: 26,
 	extents: 10,
 	indirect: 8,
@@ -78,6 +87,9 @@ const roleWeights: {readonly [role in Role]: number} = {
 	xattrs: 9,
 	symlink: 2,
 	value: 2,
+	quota: 2,
+	orphanFile: 3,
+	mmp: 1,
 	journalSuperblock: 2,
 	descriptor: 4,
 	revoke: 2,
@@ -89,38 +101,45 @@ export class Mutator {
 	readonly #patch: Patch;
 	readonly #atlas: Atlas;
 	readonly #sealer: Sealer;
-	readonly #random: Random;
+	readonly #weights: {readonly [role: string]: number};
+	#random = new Random(0);
 
-	constructor(patch: Patch, atlas: Atlas, sealer: Sealer, random: Random) {
+	constructor(patch: Patch, atlas: Atlas, sealer: Sealer) {
 		this.#patch = patch;
 		this.#atlas = atlas;
 		this.#sealer = sealer;
-		this.#random = random;
+		this.#weights = Object.fromEntries(
+			Object.entries(roleWeights).filter(([role]) => atlas.sitesOf.has(role as Role)),
+		);
 	}
 
-	/** Changes the image, and says in words what it did. */
-	mutate(): string[] {
-		const random = this.#random;
-		const kind = random.weighted({one: 5, few: 4, many: 1});
-		const count = kind === 'one' ? 1 : kind === 'few' ? 2 + random.below(3) : 5 + random.below(12);
+	/**
+	 * Changes the image once or a few times for each of the seeds, one after another, then seals it.
+	 * Says in words what it did.
+	 */
+	mutate(seeds: readonly number[]): string[] {
 		const touched: Site[] = [];
 		const story: string[] = [];
-		for (let index = 0; index < count || !this.#patch.isChanged; index++) {
-			const site = this.#pickSite();
-			touched.push(site);
-			story.push(`${site.role} ${site.owner} at ${site.at}: ${this.#change(site)}`);
+		let isSealed = true;
+		for (const seed of seeds) {
+			const random = new Random(seed);
+			this.#random = random;
+			const kind = random.weighted({one: 6, few: 3, many: 1});
+			const count = kind === 'one' ? 1 : kind === 'few' ? 2 + random.below(3) : 5 + random.below(8);
+			for (let index = 0; index < count; index++) {
+				const site = this.#pickSite();
+				touched.push(site);
+				story.push(`${site.role} ${site.owner} at ${site.at}: ${this.#change(site)}`);
+			}
+			if (random.chance(0.03)) isSealed = false;
 		}
-		if (random.chance(0.95)) this.#sealer.seal(touched);
+		if (isSealed) this.#sealer.seal(touched);
 		else story.push('checksums left as they are');
 		return story;
 	}
 
 	#pickSite(): Site {
-		const present: {[role: string]: number} = {};
-		for (const [role, weight] of Object.entries(roleWeights)) {
-			if (this.#atlas.sitesOf.has(role as Role)) present[role] = weight;
-		}
-		const role = this.#random.weighted(present) as Role;
+		const role = this.#random.weighted(this.#weights) as Role;
 		const sites = this.#atlas.sitesOf.get(role) ?? [];
 		// The root and the journal are on every way: hit them more often than one inode in hundreds.
 		if (role === 'inode' && this.#random.chance(0.15)) {
@@ -169,7 +188,7 @@ export class Mutator {
 			return `${declared.name}.${name}, byte at ${index}`;
 		}
 		const old = declared.at(this.#patch.view, at);
-		const value = this.#interestingNumber(this.#read(old, name), size);
+		const value = this.#interestingNumber(this.#read(old, name), size, site.homeBlock);
 		writeField(this.#patch.view, at, field, value);
 		return `${declared.name}.${name} at ${at} becomes ${value}`;
 	}
@@ -188,7 +207,8 @@ export class Mutator {
 		return this.#random.pick([0, 1, 0x2e, 0x2f, 0x5c, 0x7f, 0x80, 0xff, this.#random.below(256)]);
 	}
 
-	#interestingNumber(old: number, size: number): number {
+	/** `home` is the block that the number lies in: what points to itself. */
+	#interestingNumber(old: number, size: number, home: number): number {
 		const random = this.#random;
 		const {blockSize, blocks, inodes, superblock} = this.#atlas;
 		const end = 2 ** (size * 8);
@@ -206,7 +226,15 @@ export class Mutator {
 				return random.pick([0, 1, 2, 3, end - 1, end - 2, end / 2, end / 2 - 1, end / 2 + 1]);
 			case 'block':
 				return (
-					random.pick([random.pick(blocks), blockCount - 1, blockCount, blockCount + 1, 0, 1]) % end
+					random.pick([
+						random.pick(blocks),
+						home,
+						blockCount - 1,
+						blockCount,
+						blockCount + 1,
+						0,
+						1,
+					]) % end
 				);
 			case 'inode':
 				return random.pick([random.pick(inodes), 2, inodeCount, inodeCount + 1, 0, 1, 8, 11]) % end;
@@ -310,6 +338,14 @@ export class Mutator {
 				return [{declared: journal_revoke_header, at}, ...this.#list(bigWord, at + 16, 64, 16)];
 			case 'commit':
 				return [{declared: commit_header, at}];
+			case 'quota':
+				return this.#inQuota(at, length);
+			case 'orphanFile': {
+				const tail = {declared: ext4_orphan_block_tail, at: at + length - 8};
+				return [tail, ...this.#list(pointer, at, length - 8, 20)];
+			}
+			case 'mmp':
+				return [{declared: mmp_struct, at}];
 			case 'fastCommit':
 				return this.#inFastCommit(at, length);
 			default:
@@ -409,6 +445,21 @@ export class Mutator {
 		for (let index = 0; index < 6 && 12 + (index + 1) * 16 <= length; index++) {
 			instances.push({declared: journal_block_tag3, at: at + 12 + index * 16});
 			instances.push({declared: journal_block_tag, at: at + 12 + index * 12});
+		}
+		return instances;
+	}
+
+	/** A file of quotas is blocks of 1 KiB: the header, references, entries. */
+	#inQuota(at: number, length: number): Instance[] {
+		const instances: Instance[] = [];
+		for (let from = at; from + quotaBlockSize <= at + length; from += quotaBlockSize) {
+			instances.push({declared: v2_disk_dqheader, at: from});
+			instances.push({declared: qt_disk_dqdbheader, at: from});
+			instances.push(...this.#list(pointer, from, quotaBlockSize, 6));
+			for (let index = 0; index < 3; index++) {
+				const entry = from + qt_disk_dqdbheader.sizeBytes + index * v2r1_disk_dqblk.sizeBytes;
+				instances.push({declared: v2r1_disk_dqblk, at: entry});
+			}
 		}
 		return instances;
 	}

@@ -25,16 +25,11 @@ export class Patch {
 		this.view.setUint32(at, value, isLittle);
 	}
 
-	/** Whether any byte that was touched differs from what it was at first. */
+	/** Whether anything that was touched differs from what it was just before. */
 	get isChanged(): boolean {
-		const before = new Map<number, number>();
-		for (const {at, bytes} of this.#saved) {
-			bytes.forEach((byte, index) => {
-				if (!before.has(at + index)) before.set(at + index, byte);
-			});
-		}
-		for (const [at, byte] of before) if (this.bytes[at] !== byte) return true;
-		return false;
+		return this.#saved.some(({at, bytes}) =>
+			bytes.some((byte, index) => this.bytes[at + index] !== byte),
+		);
 	}
 
 	undo(): void {

@@ -17,6 +17,8 @@ import {
 	journalIncompatFeatures,
 	journalSuperblockChecksumAt,
 } from '../../ext4/layout/journal.ts';
+import {mmp_struct} from '../../ext4/layout/mmp.ts';
+import {ext4_orphan_block_tail} from '../../ext4/layout/orphan.ts';
 import type {Atlas, Site} from './atlas.ts';
 import type {Patch} from './patch.ts';
 
@@ -27,13 +29,15 @@ export class Sealer {
 	readonly #atlas: Atlas;
 	readonly #sitesByOwner = new Map<number, Site[]>();
 	readonly #inodeSites = new Map<number, Site>();
+	readonly #groupSites = new Map<number, Site>();
 
 	constructor(patch: Patch, atlas: Atlas) {
 		this.#patch = patch;
 		this.#atlas = atlas;
 		for (const site of atlas.sites) {
 			if (site.role === 'inode' && site.tag === undefined) this.#inodeSites.set(site.owner, site);
-			if (!['extents', 'directory', 'index'].includes(site.role)) continue;
+			if (site.role === 'group' && site.tag === undefined) this.#groupSites.set(site.owner, site);
+			if (!['extents', 'directory', 'index', 'orphanFile'].includes(site.role)) continue;
 			const list = this.#sitesByOwner.get(site.owner) ?? [];
 			list.push(site);
 			this.#sitesByOwner.set(site.owner, list);
@@ -45,6 +49,11 @@ export class Sealer {
 		const todo = new Set<Site>(sites);
 		for (const site of sites) {
 			// The number of an inode's generation goes into the sums of its blocks.
+			if (site.role === 'blockBitmap' || site.role === 'inodeBitmap') {
+				this.#sealBitmap(site);
+				const group = this.#groupSites.get(site.owner);
+				if (group !== undefined) todo.add(group);
+			}
 			if (site.role === 'inode') {
 				for (const owned of this.#sitesByOwner.get(site.owner) ?? []) todo.add(owned);
 			}
@@ -104,6 +113,12 @@ export class Sealer {
 			case 'xattrs':
 				if (this.#hasChecksums) this.#sealXattrs(site);
 				break;
+			case 'orphanFile':
+				if (this.#hasChecksums) this.#sealOrphans(site);
+				break;
+			case 'mmp':
+				this.#sealMmp(site);
+				break;
 			case 'journalSuperblock':
 				this.#sealJournalSuperblock(site);
 				break;
@@ -126,6 +141,32 @@ export class Sealer {
 		const uuid = this.#patch.bytes.slice(1024 + 0x68, 1024 + 0x78);
 		const current = {...superblock, uuid, checksumSeed: this.#seed};
 		this.#patch.set16(site.at + 0x1e, groupChecksum(current, site.owner, this.#bytesOf(site)));
+	}
+
+	/** The sum of a bitmap stands in its group's descriptor. */
+	#sealBitmap(site: Site): void {
+		const group = this.#groupSites.get(site.owner);
+		if (!this.#hasChecksums || group === undefined) return;
+		const {geometry} = this.#atlas.superblock;
+		const isBlocks = site.role === 'blockBitmap';
+		const bits = isBlocks ? geometry.clustersPerGroup : geometry.inodesPerGroup;
+		const sum = crc32cOf(this.#seed, this.#bytesOf(site).subarray(0, bits >>> 3));
+		this.#patch.set16(group.at + (isBlocks ? 0x18 : 0x1a), sum & 0xffff);
+		if (group.length >= 64) this.#patch.set16(group.at + (isBlocks ? 0x38 : 0x3a), sum >>> 16);
+	}
+
+	#sealOrphans(site: Site): void {
+		const end = site.length - ext4_orphan_block_tail.sizeBytes;
+		const block = new Uint8Array(8);
+		new DataView(block.buffer).setUint32(0, site.homeBlock, true);
+		const seed = crc32cOf(this.#inodeSeed(site.owner), block);
+		this.#patch.set32(site.at + end + 4, crc32cOf(seed, this.#bytesOf(site).subarray(0, end)));
+	}
+
+	#sealMmp(site: Site): void {
+		if (!this.#hasChecksums) return;
+		const at = mmp_struct.fields.mmp_checksum.at;
+		this.#patch.set32(site.at + at, crc32cOf(this.#seed, this.#bytesOf(site).subarray(0, at)));
 	}
 
 	#sealInode(site: Site): void {

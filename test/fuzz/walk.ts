@@ -37,12 +37,36 @@ export type WalkResult = {
 	readonly bytesRead: number;
 };
 
-const entriesMax = 20_000;
-const lookupsMax = 4_000;
-const fileBytesMax = 64 << 20;
-const allBytesMax = 96 << 20;
-/** Runs listed, and searches for data and holes, of one file. */
-const stepsMax = 300;
+/** How much of an image is read; what an image says of itself may have no end. */
+export type WalkLimits = {
+	readonly entries: number;
+	/** Of all directories, spread over the names of each. */
+	readonly lookups: number;
+	readonly fileBytes: number;
+	readonly allBytes: number;
+	/** Runs listed, and thirty times the searches for data and holes, of one file. */
+	readonly steps: number;
+	/** Inodes that the server is asked about. */
+	readonly served: number;
+};
+
+const wholeImage: WalkLimits = {
+	entries: 20_000,
+	lookups: 4_000,
+	fileBytes: 64 << 20,
+	allBytes: 96 << 20,
+	steps: 300,
+	served: 40,
+};
+/** All of a small image, and some of what it only claims to have. */
+export const smallImage: WalkLimits = {
+	entries: 2_000,
+	lookups: 24,
+	fileBytes: 1 << 18,
+	allBytes: 1 << 20,
+	steps: 60,
+	served: 0,
+};
 
 /** Errors that mean that not even the superblock was believed. */
 const superblockCodes = new Set([
@@ -67,6 +91,12 @@ class Walk {
 	namesLost = 0;
 	lookupsDone = 0;
 	bytesRead = 0;
+
+	readonly #limits: WalkLimits;
+
+	constructor(limits: WalkLimits) {
+		this.#limits = limits;
+	}
 
 	/** Runs `action`; an expected error is counted, any other is thrown on. */
 	try<T>(action: () => T): T | undefined {
@@ -145,16 +175,18 @@ class Walk {
 				if (name.includes(0) || name.includes(0x2f)) throw new RangeError('a name with a slash');
 				names.push(name);
 				add(number);
-				return ++this.entriesSeen < entriesMax;
+				return ++this.entriesSeen < this.#limits.entries;
 			}),
 		);
 		// Listing again from some place in the middle must end as well.
 		this.try(() =>
-			forEachEntry(volume, directory, last >>> 1, () => ++this.entriesSeen < entriesMax),
+			forEachEntry(volume, directory, last >>> 1, () => ++this.entriesSeen < this.#limits.entries),
 		);
 		this.#lookForOthers(volume, directory);
-		for (const name of names) {
-			if (++this.lookupsDone > lookupsMax) return;
+		const every = Math.max(1, Math.floor((names.length * 4) / this.#limits.lookups));
+		for (let index = 0; index < names.length; index += every) {
+			const name = names[index] ?? new Uint8Array(0);
+			if (++this.lookupsDone > this.#limits.lookups) return;
 			const found = this.try(() => lookup(volume, directory, name));
 			if (found !== undefined) add(found.inode);
 			else this.namesLost++;
@@ -173,18 +205,20 @@ class Walk {
 		for (const {name} of listed) {
 			const value = this.try(() => getXattr(volume, inode, name));
 			this.bytesRead += value?.length ?? 0;
-			if (this.bytesRead > allBytesMax) return;
+			if (this.bytesRead > this.#limits.allBytes) return;
 		}
 		this.try(() => getXattr(volume, inode, 'user.not-there'));
 	}
 
 	#readFile(mapper: Mapper, inode: Inode): void {
-		const end = Math.min(inode.sizeBytes, fileBytesMax);
+		const end = Math.min(inode.sizeBytes, this.#limits.fileBytes);
 		const read = (position: number) => this.try(() => readRange(mapper, inode, position, buffer));
-		for (let position = 0; position < end && this.bytesRead < allBytesMax; ) {
+		for (let position = 0; position < end && this.bytesRead < this.#limits.allBytes; ) {
 			// What can't be read is skipped, as by a reader that goes on after an error.
-			position += read(position) ?? buffer.length;
-			this.bytesRead += buffer.length;
+			const count = read(position);
+			if (count === 0) throw new RangeError(`nothing is read at ${position} of ${end}`);
+			position += count ?? buffer.length;
+			this.bytesRead += count ?? 0;
 		}
 		if (inode.sizeBytes > end) read(inode.sizeBytes - 100);
 		read(Math.floor(inode.sizeBytes / 2));
@@ -194,7 +228,7 @@ class Walk {
 		const isInline = (inode.flags & inodeFlags.inlineData) !== 0;
 		const blocks = isInline ? 0 : Math.ceil(inode.sizeBytes / mapper.volume.geometry.blockSize);
 		let logical = 0;
-		for (let step = 0; step < stepsMax && logical < blocks; step++) {
+		for (let step = 0; step < this.#limits.steps && logical < blocks; step++) {
 			const at = logical;
 			const run = this.try(() => mapAt(mapper.volume, inode, at));
 			if (run === undefined) break;
@@ -204,7 +238,7 @@ class Walk {
 			logical = run.logical + run.length;
 		}
 		let position: number | undefined = 0;
-		for (let step = 0; step < stepsMax / 30 && position !== undefined; step++) {
+		for (let step = 0; step < this.#limits.steps / 30 && position !== undefined; step++) {
 			const from: number = position;
 			const wanted = step % 2 === 0 ? 'data' : 'hole';
 			const found = this.try(() => seek(mapper, inode, from, wanted));
@@ -220,12 +254,16 @@ class Walk {
  * Throws only what no image may provoke. A small cache forgets what it has checked, and has to check
  * it again.
  */
-export function walkImage(device: BlockDevice, cacheBytes = 1 << 16): WalkResult {
-	const walk = new Walk();
+export function walkImage(
+	device: BlockDevice,
+	cacheBytes = 1 << 16,
+	limits: WalkLimits = wholeImage,
+): WalkResult {
+	const walk = new Walk(limits);
 	walk.open(device, cacheBytes);
 	if (walk.volume !== undefined) {
 		const inodes = walk.walk(walk.volume);
-		serveVolume(walk.volume, inodes);
+		if (limits.served > 0) serveVolume(walk.volume, inodes.slice(0, limits.served));
 	}
 	const {passedSuperblock, errors, inodesRead, entriesSeen, namesLost, bytesRead} = walk;
 	return {

@@ -64,9 +64,9 @@ export class Subject {
 
 	readonly #errors: 'continue' | 'remount-ro';
 
-	constructor(bytes: Uint8Array, errors: 'continue' | 'remount-ro' = 'remount-ro') {
+	constructor(image: Uint8Array | MemoryDevice, errors: 'continue' | 'remount-ro' = 'remount-ro') {
 		this.#errors = errors;
-		this.device = new MemoryDevice(bytes);
+		this.device = image instanceof MemoryDevice ? image : new MemoryDevice(image);
 		this.volume = this.#open();
 		this.mapper = new Mapper(this.volume);
 	}
