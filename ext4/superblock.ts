@@ -83,21 +83,26 @@ function assertChecksum(view: DataView, bytes: Uint8Array, expectedType: number)
 }
 
 /**
- * Reads and checks the primary superblock.
+ * Reads and checks the primary superblock, or the copy of it that lies at `position`.
  *
  * Throws `CorruptError` (EXT4_NOT_EXT where the magic number is missing), `UnsupportedError` for a
  * feature that reading can't do without, `DeviceError`.
  */
-export function readSuperblock(device: BlockDevice): Superblock {
+export function readSuperblock(device: BlockDevice, position = superblockPosition): Superblock {
 	const bytes = new Uint8Array(1024);
-	if (device.sizeBytes < superblockPosition + bytes.length) {
+	if (device.sizeBytes < position + bytes.length) {
 		throw new CorruptError(
 			'EXT4_NOT_EXT',
 			`${device.sizeBytes} bytes are too few to hold an ext2, ext3 or ext4 superblock`,
 		);
 	}
-	device.read(superblockPosition, bytes);
-	const view = new DataView(bytes.buffer);
+	device.read(position, bytes);
+	return parseSuperblock(bytes);
+}
+
+/** The same for the 1,024 bytes of a superblock, of which it makes its view. */
+export function parseSuperblock(bytes: Uint8Array): Superblock {
+	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 	const raw = ext4_super_block.at(view, 0);
 	if (raw.s_magic !== superblockMagic) {
 		throw new CorruptError(

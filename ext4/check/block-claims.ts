@@ -63,6 +63,10 @@ export class BlockClaims {
 
 	/** As `claim`, from cluster `first` up to and including `last`. */
 	claimClusters(first: number, last: number): void {
+		this.#set(first, last, true);
+	}
+
+	#set(first: number, last: number, isClaim: boolean): void {
 		const firstWord = Math.floor(first / 32);
 		const lastWord = Math.floor(last / 32);
 		for (let word = firstWord; word <= lastWord; word++) {
@@ -71,19 +75,28 @@ export class BlockClaims {
 			if (word === lastWord) mask = (mask & (0xffff_ffff >>> (31 - (last % 32)))) >>> 0;
 			const before = Atomics.or(this.words, word, mask);
 			const again = (before & mask) >>> 0;
-			if (again !== 0) {
+			if (again !== 0 && isClaim) {
 				Atomics.or(this.twice, word, again);
 				Atomics.store(this.#state, 0, 1);
 			}
 		}
 	}
 
-	/** Marks without telling that a cluster was claimed before: for what may be shared. */
+	/** Marks without telling that a cluster was claimed before: for what may share a cluster. */
 	mark(block: number, length: number): void {
-		const last = this.clusterOf(block + length - 1);
-		for (let cluster = this.clusterOf(block); cluster <= last; cluster++) {
-			Atomics.or(this.words, Math.floor(cluster / 32), (1 << (cluster % 32)) >>> 0);
+		this.#set(this.clusterOf(block), this.clusterOf(block + length - 1), false);
+	}
+
+	/** How many clusters are claimed. */
+	countClaimed(): number {
+		let count = 0;
+		for (const word of this.words) {
+			if (word === 0) continue;
+			const pairs = word - ((word >>> 1) & 0x5555_5555);
+			const fours = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
+			count += Math.imul((fours + (fours >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
 		}
+		return count;
 	}
 
 	isClaimed(block: number): boolean {

@@ -3,10 +3,23 @@
  * writes, and never throws for what an image or its device says.
  */
 import type {BlockDevice} from '../device.ts';
-import type {FindingCode} from './codes.ts';
+import {parseSuperblock} from '../superblock.ts';
+import {checkBitmaps} from './bitmaps.ts';
+import {type FindingCode, findingTable} from './codes.ts';
+import {checkConnectivity} from './connectivity.ts';
 import type {Severity} from './definition.ts';
-import type {Finding, PassName} from './finding.ts';
-import type {GivenUp, Progress, SharedState, Totals} from './state.ts';
+import {checkDirectories} from './directories.ts';
+import {type Finding, makeFinding, type PassName} from './finding.ts';
+import {FixedPlaces} from './fixed.ts';
+import {InodeFacts} from './inode-facts.ts';
+import {InodeScan} from './inode-scan.ts';
+import {checkInodes} from './inodes.ts';
+import {type NotOpened, type Opened, openForCheck} from './open.ts';
+import {gatherOrphans} from './orphan-list.ts';
+import {checkQuota} from './quota.ts';
+import {checkReferences} from './references.ts';
+import {CheckState, type GivenUp, type Progress, type SharedState, type Totals} from './state.ts';
+import {checkVolume, scannedInodes} from './volume.ts';
 
 /** One piece of a pass that a worker can do: a range of groups' inodes. Groups up to, not with, `to`. */
 export type CheckTask = {readonly pass: 'inodes'; readonly from: number; readonly to: number};
@@ -14,6 +27,7 @@ export type CheckTask = {readonly pass: 'inodes'; readonly from: number; readonl
 /** What a worker gives back, by structured clone. */
 export type CheckTaskResult = {
 	readonly findings: readonly Finding[];
+	readonly givenUp: readonly GivenUp[];
 	/** What the pass makes of it is its own matter. */
 	readonly data: unknown;
 };
@@ -76,4 +90,124 @@ export type CheckedVolume = {
 	readonly usedBlockCount: number;
 };
 
-export type {BlockDevice, Finding, GivenUp, PassName, Progress, SharedState};
+type Pass = (state: CheckState) => Generator<void>;
+
+/** The passes after the inodes, in their order. */
+const laterPasses: readonly (readonly [PassName, Pass])[] = [
+	['directories', checkDirectories],
+	['connectivity', checkConnectivity],
+	['references', checkReferences],
+	['bitmaps', checkBitmaps],
+	['quota', checkQuota],
+];
+
+const findingsDefault = 10_000;
+
+/**
+ * Checks the file system on `device`, as if its journal had been replayed. Findings are yielded as
+ * they are made, pass by pass; the return value is the summary. Throws only for faults of our own.
+ */
+export function* check(
+	device: BlockDevice,
+	options: CheckOptions = {},
+): Generator<Finding, CheckSummary, void> {
+	const opened = openForCheck(device);
+	const findingsMax = options.maxFindings ?? findingsDefault;
+	if (opened.kind !== 'opened') return yield* tellWhyNot(opened);
+	const state = new CheckState(opened, findingsMax);
+	for (const {code, place, values} of opened.findings) state.report(code, place, values);
+	const fixed = new FixedPlaces(state);
+	const refusal = checkVolume(state, fixed);
+	yield* state.takeFindings();
+	if (refusal !== undefined) return summarize(state, opened, 'refused', refusal);
+	state.inodes = new InodeFacts(state.geometry, scannedInodes(state));
+	gatherOrphans(state);
+	const inodes: Pass = () => checkInodes(state, fixed, options.jobs);
+	for (const [name, pass] of [['inodes', inodes] as const, ...laterPasses]) {
+		state.pass = name;
+		state.setProgress(0, 1);
+		for (const _ of pass(state)) {
+			options.progress?.(state.progress);
+			yield* state.takeFindings();
+		}
+		yield* state.takeFindings();
+	}
+	return summarize(state, opened, 'checked', undefined);
+}
+
+/** Findings made before there was a state to report to. */
+function* tellWhyNot(notOpened: NotOpened): Generator<Finding, CheckSummary, void> {
+	const codes = new Map<FindingCode, number>();
+	for (const {code, place, values} of notOpened.findings) {
+		codes.set(code, (codes.get(code) ?? 0) + 1);
+		yield makeFinding('volume', code, place, values);
+	}
+	return {
+		outcome: notOpened.kind,
+		reason: notOpened.reason,
+		advice: notOpened.advice,
+		severities: severitiesOf(codes),
+		codes,
+		volume: undefined,
+		givenUp: [],
+		replayed: undefined,
+		memoryBytes: 0,
+	};
+}
+
+function severitiesOf(codes: ReadonlyMap<FindingCode, number>): CheckSummary['severities'] {
+	const counts = {error: 0, warning: 0, note: 0};
+	for (const [code, count] of codes) counts[findingTable[code].severity] += count;
+	return counts;
+}
+
+function summarize(
+	state: CheckState,
+	opened: Opened,
+	outcome: Outcome,
+	reason: string | undefined,
+): CheckSummary {
+	const {geometry} = state;
+	const {recovery} = opened;
+	const replayed =
+		recovery === undefined
+			? undefined
+			: {
+					transactions: recovery.transactions,
+					blocks: recovery.blocksReplayed,
+					fastCommits: recovery.fastCommits.operations.length,
+				};
+	return {
+		outcome,
+		reason,
+		advice: undefined,
+		severities: severitiesOf(state.counts),
+		codes: state.counts,
+		volume: {
+			totals: state.totals,
+			inodeCount: geometry.inodeCount,
+			blockSize: geometry.blockSize,
+			blockCount: geometry.blockCount,
+			usedBlockCount: state.claims.countClaimed() * 2 ** geometry.clusterBits,
+		},
+		givenUp: state.givenUp,
+		replayed,
+		memoryBytes: state.memoryBytes(),
+	};
+}
+
+/** Does one task in a worker; `device` must show the same bytes as the one that is checked. */
+export function runCheckTask(
+	device: BlockDevice,
+	shared: SharedState,
+	task: CheckTask,
+	findingsMax = findingsDefault,
+): CheckTaskResult {
+	const superblock = parseSuperblock(shared.superblockBytes);
+	const state = new CheckState({...shared, device, superblock}, findingsMax, shared);
+	state.pass = task.pass;
+	const scan = new InodeScan(state);
+	const steps = scan.run(task.from, task.to);
+	while (steps.next().done !== true);
+	return {findings: state.takeFindings(), givenUp: state.givenUp, data: scan.finish()};
+}

@@ -12,7 +12,7 @@ export type FoundDirectory = {
 	/** Blocks, by i_size. */
 	readonly lengthBlocks: number;
 	/** Logical block, physical block, length; again and again, in logical order. */
-	readonly runs: readonly number[];
+	readonly runs: ArrayLike<number>;
 };
 
 function shared(bytesEach: number, count: number): SharedArrayBuffer {
@@ -69,6 +69,11 @@ export class DirectoryTable {
 
 	get count(): number {
 		return this.inodes.length;
+	}
+
+	/** Bytes that the columns take. */
+	get sizeBytes(): number {
+		return this.inodes.length * 32 + this.runLogicals.length * 16;
 	}
 
 	/** The index of a directory by its inode; -1 where it is none. */

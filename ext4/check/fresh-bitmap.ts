@@ -3,8 +3,7 @@
  * of other groups' metadata lies here under flex_bg is none of it, as such a group counts as used.
  */
 import {setRange} from '../allocator/bitmap.ts';
-import {headBlocks} from '../allocator/zones.ts';
-import {firstBlockOfGroup} from '../groups.ts';
+import {firstBlockOfGroup, headBlocks} from '../groups.ts';
 import type {Group} from '../layout/group.ts';
 import type {CheckState} from './state.ts';
 

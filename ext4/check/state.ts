@@ -88,6 +88,7 @@ export type SharedState = {
 	readonly groupProblems: SharedArrayBuffer;
 	readonly claims: SharedBlockClaims;
 	readonly inodes: SharedInodeFacts;
+	readonly orphans: readonly number[];
 };
 
 export type Progress = {
@@ -102,6 +103,9 @@ export type GivenUp = {readonly pass: PassName; readonly why: string};
 
 /** Findings of one kind that are made in full; more are only counted. */
 const findingsOfOneCodeMax = 100_000;
+
+/** Blocks of mappings that are looked into again. */
+const repeatsMax = 100_000;
 
 export type StateParts = {
 	readonly device: BlockDevice;
@@ -131,7 +135,7 @@ export class CheckState {
 		project: new Map(),
 	};
 	/** Inodes that the list or the file of orphans names. */
-	readonly orphans = new Set<number>();
+	readonly orphans: Set<number>;
 	readonly totals = noTotals();
 	readonly givenUp: GivenUp[] = [];
 	/** The pass that findings and progress belong to; the driver sets it. */
@@ -145,6 +149,7 @@ export class CheckState {
 	/** The block of an inode table that was read last: the next inode often lies there too. */
 	readonly #inodeBlock: Uint8Array;
 	#inodeBlockNumber = -1;
+	#repeatsLeft = repeatsMax;
 	#progress: Progress = {pass: 'volume', done: 0, total: 0};
 
 	/** `findingsMax`: after so many, findings are only counted. */
@@ -156,8 +161,21 @@ export class CheckState {
 		this.groupProblems = new Uint8Array(parts.groupProblems);
 		this.#findingsMax = findingsMax;
 		this.#inodeBlock = new Uint8Array(parts.superblock.geometry.blockSize);
+		this.orphans = new Set(shared?.orphans);
 		this.claims = new BlockClaims(this.geometry, shared?.claims);
 		this.inodes = new InodeFacts(this.geometry, shared?.inodes ?? new Uint32Array(0));
+	}
+
+	/** Bytes taken for what grows with the image. */
+	memoryBytes(): number {
+		const {words, twice} = this.claims;
+		return (
+			words.byteLength +
+			twice.byteLength +
+			this.inodes.slotCount * 6 +
+			this.descriptors.byteLength +
+			this.directories.sizeBytes
+		);
 	}
 
 	share(): SharedState {
@@ -167,6 +185,7 @@ export class CheckState {
 			groupProblems: this.groupProblems.buffer,
 			claims: this.claims.share(),
 			inodes: this.inodes.share(),
+			orphans: [...this.orphans],
 		};
 	}
 
@@ -225,6 +244,22 @@ export class CheckState {
 	/** Notes that the running pass, or a part of it, is not finished, and why: one sentence. */
 	giveUp(why: string): void {
 		this.givenUp.push({pass: this.pass, why});
+	}
+
+	/**
+	 * Whether a block of a mapping may be looked into that was looked into before: false after so
+	 * many, as a few blocks can be made to lead to each other a million times.
+	 */
+	mayRepeat(): boolean {
+		if (this.#repeatsLeft > 0) {
+			this.#repeatsLeft--;
+			return true;
+		}
+		if (this.#repeatsLeft === 0) {
+			this.#repeatsLeft = -1;
+			this.giveUp(`more than ${repeatsMax} blocks of mappings belong to several files`);
+		}
+		return false;
 	}
 
 	/**

@@ -1,0 +1,107 @@
+/**
+ * Pass 1, inodes: every inode and the blocks that it leads to. First all inode tables, by ranges of
+ * groups which workers can share; then what several inodes may share: blocks of attributes and
+ * inodes that hold their values; then, if any, blocks that several claim.
+ */
+
+import {checkAttributeBlocks} from './attribute-blocks.ts';
+import type {CheckJobs} from './check.ts';
+import {tellClaimedTwice} from './claimed-twice.ts';
+import {DirectoryTable, type FoundDirectory} from './directory-table.ts';
+import type {FixedPlaces} from './fixed.ts';
+import {addUsage, directoryWidth, type Harvest} from './harvest.ts';
+import {checkHeldValues} from './held-values.ts';
+import {InodeScan} from './inode-scan.ts';
+import type {CheckState, Totals, UsageKind} from './state.ts';
+
+/** Pieces a worker; several each, as some groups have more in them than others. */
+const tasksPerJob = 8;
+
+export function* checkInodes(
+	state: CheckState,
+	fixed: FixedPlaces,
+	jobs: CheckJobs | undefined,
+): Generator<void> {
+	const harvests: Harvest[] = [];
+	if (jobs === undefined || jobs.count < 2) yield* scanHere(state, harvests);
+	else yield* scanByWorkers(state, jobs, harvests);
+	for (const harvest of harvests) mergeCounts(state, harvest);
+	state.directories = directoryTableOf(harvests);
+	yield;
+	const held = yield* checkAttributeBlocks(state, harvests);
+	yield* checkHeldValues(state, harvests, held);
+	if (state.claims.hasTwice) yield* tellClaimedTwice(state, fixed);
+}
+
+function* scanHere(state: CheckState, harvests: Harvest[]): Generator<void> {
+	const scan = new InodeScan(state);
+	let done = 0;
+	for (const count of scan.run(0, state.geometry.groupCount)) {
+		done += count;
+		state.setProgress(done, state.inodes.slotCount);
+		yield;
+	}
+	harvests.push(scan.finish());
+}
+
+/** Ranges of groups with about as many inodes each. */
+export function rangesOf(state: CheckState, count: number): {from: number; to: number}[] {
+	const {groupCount} = state.geometry;
+	const wanted = Math.max(1, Math.ceil(state.inodes.slotCount / count));
+	const ranges: {from: number; to: number}[] = [];
+	let from = 0;
+	let slots = 0;
+	for (let group = 0; group < groupCount; group++) {
+		slots += state.inodes.slotsOfGroup(group).count;
+		if (slots < wanted && group + 1 < groupCount) continue;
+		ranges.push({from, to: group + 1});
+		from = group + 1;
+		slots = 0;
+	}
+	return ranges;
+}
+
+function* scanByWorkers(state: CheckState, jobs: CheckJobs, harvests: Harvest[]): Generator<void> {
+	const ranges = rangesOf(state, jobs.count * tasksPerJob);
+	const tasks = ranges.map(({from, to}) => ({pass: 'inodes', from, to}) as const);
+	let done = 0;
+	for (const result of jobs.run(state.share(), tasks)) {
+		for (const finding of result.findings) state.adopt(finding);
+		for (const {why} of result.givenUp) state.giveUp(why);
+		harvests.push(result.data as Harvest); // What `runCheckTask` gives for this pass.
+		state.setProgress(++done, tasks.length);
+		yield;
+	}
+}
+
+function mergeCounts(state: CheckState, harvest: Harvest): void {
+	for (const name of Object.keys(harvest.totals) as (keyof Totals)[]) {
+		state.totals[name] += harvest.totals[name];
+	}
+	for (const kind of ['user', 'group', 'project'] as UsageKind[]) {
+		for (const [owner, {bytes, inodes}] of harvest.usage[kind]) {
+			addUsage(state.usage[kind], owner, bytes, inodes);
+		}
+	}
+}
+
+function directoryTableOf(harvests: readonly Harvest[]): DirectoryTable {
+	const found: FoundDirectory[] = [];
+	for (const {directories, directoryRuns} of harvests) {
+		let run = 0;
+		for (let at = 0; at < directories.length; at += directoryWidth) {
+			const runCount = directories[at + 4] ?? 0;
+			found.push({
+				inode: directories[at] ?? 0,
+				generation: directories[at + 1] ?? 0,
+				flags: directories[at + 2] ?? 0,
+				lengthBlocks: directories[at + 3] ?? 0,
+				runs: directoryRuns.subarray(run * 3, (run + runCount) * 3),
+			});
+			run += runCount;
+		}
+	}
+	// Those with blocks of pointers were put aside, and come later than their neighbours.
+	found.sort((a, b) => a.inode - b.inode);
+	return new DirectoryTable(found);
+}
