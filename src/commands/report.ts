@@ -48,7 +48,7 @@ export async function run(args: string[]): Promise<number> {
 	}
 	const where = placeOf(values);
 	const page = await about(imagePath, () => {
-		using image = openImage(argumentBytes(imagePath), where);
+		using image = openImage(argumentBytes(imagePath), {...where, acceptsBackup: true});
 		for (const problem of image.problems) log.warn(`${imagePath}: ${problem}`);
 		return makeReport(image, {
 			imageName: basename(imagePath),

@@ -3,8 +3,12 @@
  * inodes are in use. Kernel documentation, "Layout" and "Block and Inode Bitmaps".
  */
 
-import {headBlocks} from '../../ext4/allocator/zones.ts';
-import {firstBlockOfGroup, hasGroupChecksums, hasSuperblockCopy} from '../../ext4/groups.ts';
+import {
+	firstBlockOfGroup,
+	hasGroupChecksums,
+	hasSuperblockCopy,
+	headBlocks,
+} from '../../ext4/groups.ts';
 import type {Group, Volume} from '../../ext4/index.ts';
 import {groupFlags} from '../../ext4/layout/group.ts';
 import {ext4_super_block} from '../../ext4/layout/superblock.ts';

@@ -3,6 +3,7 @@ import type {Volume} from '../../ext4/index.ts';
 import type {OpenedImage} from '../../images/index.ts';
 import {type Facts, gatherFacts} from '../volume-facts.ts';
 import {brokenPage, reportPage, type Subject} from './document.ts';
+import {gatherFindings} from './findings.ts';
 import {openAsWellAsPossible} from './open-broken.ts';
 import {Problems} from './problems.ts';
 import {surveyVolume} from './survey.ts';
@@ -30,7 +31,7 @@ export function makeReport(image: OpenedImage, options: ReportOptions): string {
 	const imageName = shownName(Buffer.from(options.imageName));
 	const madeAt = `${options.madeAt.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 	const volume = openAsWellAsPossible(image.device, problems);
-	const findings = undefined;
+	const findings = options.isChecked ? gatherFindings(image, volume) : undefined;
 	if (volume === undefined) {
 		return brokenPage({title: imageName, imageName, madeAt}, problems, findings);
 	}

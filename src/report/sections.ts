@@ -157,7 +157,7 @@ export function findingsSection(findings: FindingsPart): Markup {
 			block === undefined
 				? html`${place}`
 				: html`<button type="button" class="link" data-block="${block}" aria-label="show ${place} on the map">${place}</button>`;
-		return html`<tr><td class="severity ${severity}">${severity}</td><td class="wide">${message}</td><td>${where}</td><td><code>${code}</code></td></tr>`;
+		return html`<tr><td class="severity ${severity}">${severity}</td><td class="wide">${message}</td><td class="where">${where}</td><td><code>${code}</code></td></tr>`;
 	});
 	const table =
 		rows.length === 0

@@ -141,7 +141,7 @@ th, td {text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; 
 thead th {font-weight: 500; color: var(--muted); white-space: nowrap;}
 tbody tr:last-child > * {border-bottom: 0;}
 tbody th {font-weight: 500;}
-.bars tbody th, td > code {white-space: nowrap;}
+.bars tbody th, td > code, .where {white-space: nowrap;}
 .bars tbody th {padding-right: 1.25rem;}
 .number {text-align: right; white-space: nowrap;}
 td.wide, th.wide {width: 99%; overflow-wrap: anywhere;}

@@ -11,6 +11,8 @@ const rowCss = 22;
 const gapCss = 4;
 /** At the narrowest a row shows a block over so many pixels. */
 const widestBlockCss = 48;
+/** Blocks in a row up to which rows are whole blocks long. */
+const wholeBlocksMax = 400;
 
 export type Palette = {
 	readonly classes: readonly string[];
@@ -25,7 +27,8 @@ export type Palette = {
 export type Range = {readonly from: number; readonly to: number};
 
 export class MapView {
-	range: Range;
+	/** What is asked for; `range` is what is shown of it. */
+	#wanted: Range;
 	/** Classes that are shown; the others are drawn faintly. */
 	readonly shown: Set<number>;
 	selected: ListedFile | undefined;
@@ -41,12 +44,21 @@ export class MapView {
 		this.#disk = disk;
 		this.#canvas = canvas;
 		this.#palette = palette;
-		this.range = this.everything;
+		this.#wanted = this.everything;
 		this.shown = new Set(blockClasses.keys());
 	}
 
 	get everything(): Range {
 		return {from: 0, to: this.#disk.facts.blockCount};
+	}
+
+	/** Near by, rows are whole blocks long, so that blocks stand one below another. */
+	get range(): Range {
+		const {from, to} = this.#wanted;
+		const perRow = (to - from) / this.rows;
+		if (perRow > wholeBlocksMax || to - from >= this.#disk.facts.blockCount) return this.#wanted;
+		const start = Math.round(from);
+		return {from: start, to: start + Math.max(1, Math.round(perRow)) * this.rows};
 	}
 
 	get rows(): number {
@@ -96,14 +108,17 @@ export class MapView {
 		const length = Math.min(blockCount, Math.max(least, range.to - range.from));
 		const middle = (range.from + range.to) / 2;
 		const from = Math.min(Math.max(0, middle - length / 2), blockCount - length);
-		this.range = {from, to: from + length};
+		this.#wanted = {from, to: from + length};
 	}
 
 	/** Zooms by `factor` (below 1: nearer) so that `block` stays where it is on the canvas. */
 	zoomAround(block: number, factor: number): Range {
-		const {from, to} = this.range;
-		const length = Math.min((to - from) * factor, this.#disk.facts.blockCount);
-		const start = block - ((block - from) / (to - from)) * length;
+		const shown = this.range;
+		const length = Math.min(
+			(this.#wanted.to - this.#wanted.from) * factor,
+			this.#disk.facts.blockCount,
+		);
+		const start = block - ((block - shown.from) / (shown.to - shown.from)) * length;
 		return {from: start, to: start + length};
 	}
 
@@ -186,7 +201,7 @@ export class MapView {
 		if (this.#gutter === 0) return;
 		const {blocksPerGroup} = this.#disk.facts;
 		const label =
-			this.blocksPerRow >= blocksPerGroup / 8
+			this.blocksPerRow >= blocksPerGroup
 				? `group ${this.#disk.groupOf(Math.ceil(from))}`
 				: Math.ceil(from).toLocaleString('en');
 		context.fillStyle = palette.muted;
