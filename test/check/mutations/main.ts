@@ -1,0 +1,87 @@
+/**
+ * npm run check-mutations -- [--count 20000] [--seed 1] [--jobs 2] [--base FOLDER]
+ * npm run check-mutations -- --only SEED [--save FILE]
+ *
+ * Mutates metadata of images that are well and has e2fsck -fn and our checker judge each. Prints the
+ * share of verdicts that agree and, class by class, those that don't. Exits 1 where the share is less
+ * than 99.5 %, or where ours crashes or does not end.
+ */
+import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join, resolve} from 'node:path';
+import {parseArgs} from 'node:util';
+import {makeCleanBases} from './bases.ts';
+import {type Campaign, classesOf, runCampaign} from './campaign.ts';
+import {judgeSeed} from './compare.ts';
+import {CheckMutator} from './mutate.ts';
+
+const agreementMin = 0.995;
+
+const {values} = parseArgs({
+	options: {
+		count: {type: 'string', default: '20000'},
+		seed: {type: 'string', default: '1'},
+		jobs: {type: 'string', default: '2'},
+		base: {type: 'string'},
+		only: {type: 'string'},
+		save: {type: 'string'},
+	},
+});
+
+function print(line: string): void {
+	process.stdout.write(`${line}\n`);
+}
+
+function printCampaign(campaign: Campaign): boolean {
+	const {judged, withoutVerdict, agreed, agreedExactly, disagreements, crashes, slowest} = campaign;
+	const compared = judged - withoutVerdict;
+	const percent = (count: number) => `${((count / Math.max(1, compared)) * 100).toFixed(2)} %`;
+	for (const {title, of} of classesOf(disagreements)) {
+		const seeds = of.slice(0, 6).map(({seed}) => seed);
+		print(`${String(of.length).padStart(5)}  ${title}\n       seeds ${seeds.join(' ')}`);
+	}
+	for (const {seed, detail} of crashes) print(`CRASH seed ${seed}: ${detail}`);
+	print(`${judged} judged; of ${withoutVerdict} e2fsck itself gave no verdict`);
+	print(
+		`agreement that something is wrong: ${percent(agreed)}; of the exact verdict: ${percent(agreedExactly)}`,
+	);
+	print(
+		`slowest: ${slowest.milliseconds.toFixed(0)} ms (seed ${slowest.seed}); ${crashes.length} crashes`,
+	);
+	return crashes.length === 0 && agreed >= agreementMin * compared;
+}
+
+async function runMany(folder: string): Promise<number> {
+	let count = 0;
+	const campaign = await runCampaign({
+		folder,
+		seed: Number(values.seed),
+		count: Number(values.count),
+		jobs: Number(values.jobs),
+		onJudged: () => {
+			if (++count % 1000 === 0) print(`${count} judged …`);
+		},
+	});
+	const results = resolve(import.meta.dirname, '../../../results/check-mutations');
+	mkdirSync(results, {recursive: true});
+	const path = join(results, 'disagreements.json');
+	writeFileSync(path, JSON.stringify(campaign.disagreements, undefined, '\t'));
+	print(`disagreements with their stories: ${path}`);
+	return printCampaign(campaign) && campaign.judged === Number(values.count) ? 0 : 1;
+}
+
+function runOne(folder: string, seed: number): number {
+	const mutator = new CheckMutator(makeCleanBases(folder));
+	const {save} = values;
+	if (save !== undefined) mutator.with(seed, ({bytes}) => writeFileSync(save, bytes));
+	print(JSON.stringify(judgeSeed(mutator, seed, folder), undefined, '  '));
+	return 0;
+}
+
+const folder = values.base ?? mkdtempSync(join(tmpdir(), 'ext4box-check-'));
+try {
+	process.exitCode =
+		values.only === undefined ? await runMany(folder) : runOne(folder, Number(values.only));
+} finally {
+	if (values.base === undefined) rmSync(folder, {recursive: true, force: true});
+}
