@@ -6,6 +6,7 @@
  * them. A block that a transaction changed stays until it was written to its place; who changes
  * one, and how, is `journal/handle.ts`'s matter.
  */
+import {Budget} from './budget.ts';
 import type {BlockDevice} from './device.ts';
 import {CorruptError} from './errors.ts';
 
@@ -49,6 +50,8 @@ export class BlockCache {
 	readonly blockCount: number;
 	/** Device reads and blocks served without one, for `status`. */
 	readonly counts = {hits: 0, misses: 0};
+	/** What the request that is under way may look at and read. */
+	readonly budget = new Budget();
 	readonly #device: BlockDevice;
 	readonly #blocks = new Map<number, CachedBlock>();
 	readonly #clock: CachedBlock[] = [];
@@ -63,8 +66,12 @@ export class BlockCache {
 		this.#blocksMax = Math.min(Math.max(16, Math.floor(cacheBytes / blockSize)), keptBlocksMax);
 	}
 
-	/** Throws `CorruptError` for a number outside the volume, `DeviceError` from the device. */
+	/**
+	 * Throws `CorruptError` for a number outside the volume, `DeviceError` from the device,
+	 * `BudgetError`.
+	 */
 	read(number: number): CachedBlock {
+		this.budget.access();
 		const cached = this.#blocks.get(number);
 		if (cached !== undefined) {
 			cached.isRecent = true;
@@ -72,6 +79,7 @@ export class BlockCache {
 			return cached;
 		}
 		this.assertInside(number);
+		this.budget.read(this.blockSize);
 		this.counts.misses++;
 		const block = this.#allocate(number);
 		this.#device.read(number * this.blockSize, block.bytes);
@@ -115,6 +123,7 @@ export class BlockCache {
 	readAhead(number: number, firstBlock: number, count: number): CachedBlock {
 		const cached = this.#blocks.get(number);
 		if (cached !== undefined) {
+			this.budget.access();
 			cached.isRecent = true;
 			this.counts.hits++;
 			return cached;
@@ -159,6 +168,7 @@ export class BlockCache {
 	#load(run: CachedBlock[]): void {
 		const first = run[0];
 		if (first === undefined) return;
+		this.budget.read(run.length * this.blockSize);
 		this.counts.misses++;
 		this.#device.readScattered(
 			first.number * this.blockSize,

@@ -4,7 +4,7 @@
  * - The disk is wrong: `CorruptError`, or it needs what we do not have: `UnsupportedError`.
  * - The caller asks for something that is not so: `FileError`, an ordinary result with the name of
  *   the errno that POSIX gives it.
- * - The bytes could not be had: `DeviceError`.
+ * - The bytes could not be had: `DeviceError`; or getting them would cost too much: `BudgetError`.
  *
  * An `AssertionError` is a fault of this program and is none of the above.
  */
@@ -150,6 +150,12 @@ export class DeviceError extends Error {
 	}
 }
 
+/** What is asked costs more than any sound image would have it cost. EIO on the wire. */
+export class BudgetError extends Error {
+	override readonly name = 'BudgetError';
+	readonly code = 'EXT4_BUDGET';
+}
+
 /** A fault of this program, not of the image and not of the caller. */
 export class AssertionError extends Error {
 	override readonly name = 'AssertionError';
@@ -162,13 +168,14 @@ export function assert(condition: boolean, rule: string): asserts condition {
 }
 
 /** An error that an image or a caller can provoke, as opposed to a fault of this program. */
-export type ExpectedError = CorruptError | UnsupportedError | FileError | DeviceError;
+export type ExpectedError = CorruptError | UnsupportedError | FileError | DeviceError | BudgetError;
 
 export function isExpectedError(error: unknown): error is ExpectedError {
 	return (
 		error instanceof CorruptError ||
 		error instanceof UnsupportedError ||
 		error instanceof FileError ||
-		error instanceof DeviceError
+		error instanceof DeviceError ||
+		error instanceof BudgetError
 	);
 }

@@ -15,12 +15,14 @@ export {
 	setLabel,
 	shownFlags,
 } from './attributes-flags.ts';
+export type {BudgetLimits, BudgetMeter} from './budget.ts';
 export type {BlockDevice} from './device.ts';
 export {type FoundEntry, lookup} from './directory/lookup.ts';
 export {type EntryVisitor, forEachEntry} from './directory/read.ts';
 export {
 	AssertionError,
 	assert,
+	BudgetError,
 	type CorruptCode,
 	CorruptError,
 	DeviceError,

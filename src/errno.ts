@@ -1,5 +1,11 @@
 /** Errors → errno numbers of Linux, in one switch. Nothing else turns one into the other. */
-import {CorruptError, DeviceError, FileError, UnsupportedError} from '../ext4/errors.ts';
+import {
+	BudgetError,
+	CorruptError,
+	DeviceError,
+	FileError,
+	UnsupportedError,
+} from '../ext4/errors.ts';
 
 /** Node's own list lacks EUCLEAN and ENOKEY; these numbers are the same on x86-64 and arm64. */
 export const errno = {
@@ -62,6 +68,7 @@ export function errnoOf(error: unknown): number {
 		case error instanceof UnsupportedError:
 			return errno.EOPNOTSUPP;
 		case error instanceof DeviceError:
+		case error instanceof BudgetError:
 			return errno.EIO;
 		default:
 			return errno.EIO;

@@ -1,5 +1,5 @@
 /** The end of a command that failed: what is printed, and the exit status. */
-import {CorruptError, DeviceError, FileError, UnsupportedError} from '../ext4/errors.ts';
+import {isExpectedError} from '../ext4/errors.ts';
 import {ImageError, printable} from '../images/errors.ts';
 import {CliError} from './cli-error.ts';
 import {log, writeError} from './log.ts';
@@ -45,13 +45,7 @@ const hints: {readonly [code: string]: string} = {
  * this program.
  */
 export function describeFailure(error: unknown): string | undefined {
-	if (
-		error instanceof ImageError ||
-		error instanceof CorruptError ||
-		error instanceof UnsupportedError ||
-		error instanceof FileError ||
-		error instanceof DeviceError
-	) {
+	if (error instanceof ImageError || isExpectedError(error)) {
 		const hint = hints[error.code] ?? '';
 		return `${error.message}${hint} [${error.code}]`;
 	}

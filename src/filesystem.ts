@@ -9,6 +9,7 @@ import {inodeOfNode} from './attributes.ts';
 import {attributeHandlers} from './filesystem/attributes.ts';
 import {controlHandlers} from './filesystem/control.ts';
 import {dataHandlers} from './filesystem/data.ts';
+import {limitedHandlers} from './filesystem/limited.ts';
 import {nameHandlers} from './filesystem/names.ts';
 import {readingHandlers} from './filesystem/reading.ts';
 import {type FileSystemOptions, Served} from './filesystem/served.ts';
@@ -86,7 +87,8 @@ export class FileSystem {
 			forget: (nodeId, count) => served.nodes.forget(inodeOfNode(nodeId), count),
 		};
 		// What has no handler is refused: EROFS for what writes.
-		this.handlers = options.config.readOnly ? reading : {...reading, ...writing};
+		const handlers = options.config.readOnly ? reading : {...reading, ...writing};
+		this.handlers = limitedHandlers(volume, handlers);
 	}
 
 	/** For `status`. */

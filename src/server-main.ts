@@ -21,6 +21,7 @@ import {CountingDevice} from './counting-device.ts';
 import {errnoOf} from './errno.ts';
 import {describeFailure} from './failure.ts';
 import {Faults} from './faults.ts';
+import {requestLimits} from './filesystem/limited.ts';
 import {FileSystem, initFlags, transferBytesMax} from './filesystem.ts';
 import {BusyWait} from './fuse/busy-wait.ts';
 import {Connection} from './fuse/connection.ts';
@@ -29,6 +30,7 @@ import {type Clock, DeviceTransport} from './fuse/transport.ts';
 import {writeError} from './log.ts';
 import {parseServerConfig, type ServerConfig} from './mount/server-config.ts';
 import {randomUint32} from './random.ts';
+import {SignOfLife} from './sign-of-life.ts';
 import {encodeStatus} from './status.ts';
 import {collectStatus} from './status-source.ts';
 import {coarseTime, makeNonBlocking, readOrErrno, waitReadable, writeOrErrno} from './syscalls.ts';
@@ -52,6 +54,17 @@ type Opened = {
 };
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
+const pauseMilliseconds = 500;
+
+const signOfLife = new SignOfLife(readyDescriptor);
+
+/** Other hosts are waited for, for minutes perhaps, while requests wait: that is no hanging. */
+function sleep(milliseconds: number): void {
+	for (let left = milliseconds; left > 0; left -= pauseMilliseconds) {
+		signOfLife.give();
+		Atomics.wait(pause, 0, 0, Math.min(left, pauseMilliseconds));
+	}
+}
 
 function openWritable(
 	device: CountingDevice,
@@ -67,9 +80,7 @@ function openWritable(
 		randomUint32,
 		...(policy === 'default' ? {} : {errors: policy}),
 		mmp: {
-			sleep: milliseconds => {
-				Atomics.wait(pause, 0, 0, milliseconds);
-			},
+			sleep,
 			nodeName: hostname(),
 			deviceName: config.imageName,
 		},
@@ -186,6 +197,11 @@ function bringHome(volume: Volume, fileSystem: FileSystem, say: (text: string) =
 	return isHome;
 }
 
+function cpuMilliseconds(): number {
+	const {user, system} = process.cpuUsage();
+	return (user + system) / 1000;
+}
+
 /** What went wrong; with its stack, where that is a fault of this program. */
 function oneLine(error: unknown): string {
 	const fault = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -205,6 +221,12 @@ function main(): void {
 		return;
 	}
 	writeSync(readyDescriptor, 'R');
+	signOfLife.start();
+	opened.volume.cache.budget.limit(requestLimits, {
+		milliseconds: () => performance.now(),
+		cpuMilliseconds,
+		working: () => signOfLife.give(),
+	});
 	if (!serve(config, opened)) process.exitCode = 1;
 }
 

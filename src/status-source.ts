@@ -72,6 +72,7 @@ export function collectStatus(source: StatusSource): Status {
 			features: superblock.features.names(),
 			replayed: volume.recovery?.transactions ?? 0,
 		},
+		budget: {...cache.budget.counts},
 		faultCount: faults.count,
 		lastFaults: faults.last,
 	};

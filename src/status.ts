@@ -57,6 +57,14 @@ export type Status = {
 		/** Transactions of the journal that were replayed in memory. */
 		readonly replayed: number;
 	};
+	/** Of what requests cost in blocks of metadata, by docs/decisions/budgets.md. */
+	readonly budget: {
+		/** Requests that were refused because they cost too much. */
+		readonly exceeded: number;
+		/** The most that one has looked at, and read. */
+		readonly mostAccesses: number;
+		readonly mostReadBytes: number;
+	};
 	readonly faultCount: number;
 	readonly lastFaults: readonly Fault[];
 };

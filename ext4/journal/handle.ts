@@ -18,7 +18,7 @@
  * on. So an operation reads what it needs inside the function that it gives to `Volume.transact`.
  */
 import type {CachedBlock, Seal} from '../block-cache.ts';
-import {assert, CorruptError} from '../errors.ts';
+import {assert, BudgetError, CorruptError} from '../errors.ts';
 import type {Feature} from '../layout/features.ts';
 import type {Group, MutableGroup} from '../layout/group.ts';
 import type {Inode, MutableInode, Timestamp} from '../layout/inode.ts';
@@ -39,6 +39,12 @@ export type HandleOptions = {
 	/** Blocks kept for root may be taken, and the limits of quotas passed over. */
 	readonly mayUseReserved: boolean;
 };
+
+/**
+ * Blocks that one handle may change. What can be large is done in parts, of 200 blocks at most; a
+ * damaged image may make any operation large, and all of its blocks are kept twice.
+ */
+const savedBlocksMax = 1024;
 
 /** Copies of blocks, used again by the next handle. */
 const spareCopies: Uint8Array[] = [];
@@ -262,6 +268,9 @@ export class Handle {
 
 	#save(block: CachedBlock): void {
 		const {cache} = this.volume;
+		if (this.#saved.length >= savedBlocksMax) {
+			throw new BudgetError(`an operation that changes more than ${savedBlocksMax} blocks`);
+		}
 		const current = cache.peek(block.number);
 		// Evicted since it was read; nobody else has read it again.
 		if (current === undefined) cache.restore(block);

@@ -49,6 +49,8 @@ export type RunOptions = Partial<HandleOptions> & {
 };
 
 const defaultCredits = 96;
+/** Freed blocks of metadata that one transaction remembers, some 40 bytes each. */
+const revokedMax = 2 ** 16;
 /** After a retry there is nothing left that a commit could free. */
 const triesMax = 2;
 
@@ -112,6 +114,7 @@ export class Transactions {
 		assert(this.#handle === undefined, 'an operation does not begin inside another');
 		this.#assertWritable();
 		this.#makeRoom(options.credits ?? defaultCredits);
+		this.#volume.cache.budget.renew();
 		for (let tries = 1; ; tries++) {
 			try {
 				return this.#try(operation, options.mayUseReserved ?? false);
@@ -226,7 +229,7 @@ export class Transactions {
 			if (!wasOpen && handle.isEmpty) this.#running = undefined;
 			return result;
 		} catch (error) {
-			handle.rollBack();
+			this.#volume.cache.budget.pause(() => handle.rollBack());
 			this.counts.rollbacks++;
 			if (!wasOpen) this.#running = undefined;
 			this.#handle = undefined;
@@ -256,7 +259,10 @@ export class Transactions {
 	#makeRoom(credits: number): void {
 		const {transactionBlocksMax} = this.#log;
 		const max = Math.min(transactionBlocksMax, this.#volume.cache.pinnedBlocksMax);
-		if (this.#running !== undefined && sizeOf(this.#running) + credits > max) this.commit();
+		const running = this.#running;
+		if (running === undefined) return;
+		const isFull = sizeOf(running) + credits > max || running.revoked.size > revokedMax;
+		if (isFull) this.commit();
 	}
 
 	/**
@@ -300,7 +306,7 @@ export class Transactions {
 	/** After a failure of the device nobody knows what lies on it: nothing more is written. */
 	#guard(action: () => void): void {
 		try {
-			action();
+			this.#volume.cache.budget.pause(action);
 		} catch (error) {
 			this.abort(error instanceof Error ? error : new Error(String(error)));
 			throw error;

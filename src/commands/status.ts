@@ -128,6 +128,15 @@ function countsOf(counts: {readonly [name: string]: number}): string {
 	return sorted.map(([name, count]) => `${name} ${count}`).join(', ') || 'none';
 }
 
+function budgetRow({budget}: Status): [string, string] {
+	const {exceeded, mostAccesses, mostReadBytes} = budget;
+	const refused = exceeded === 0 ? '' : `; ${exceeded} cost too much and were refused`;
+	return [
+		'costliest',
+		`a request with ${mostAccesses} blocks, one with ${mebibytes(mostReadBytes)} read${refused}`,
+	];
+}
+
 function writingRows({writing, deviceWrites, deviceFlushes}: Status): [string, string][] {
 	if (writing === null) return [];
 	const state = writing.isDirty
@@ -171,6 +180,7 @@ export function describe(mount: Mount, status: Status): string {
 		],
 		['requests', countsOf(status.requests)],
 		['errors', countsOf(status.errors)],
+		budgetRow(status),
 		['sent', mebibytes(status.sentBytes)],
 		['image reads', `${deviceReads.count}, ${mebibytes(deviceReads.bytes)}`],
 		...writingRows(status),

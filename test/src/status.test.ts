@@ -22,6 +22,7 @@ const status: Status = {
 	writing: null,
 	blockCache: {hits: 0, misses: 0},
 	volume: {label: '', uuid: '', blockSize: 4096, blockCount: 1, features: [], replayed: 0},
+	budget: {exceeded: 0, mostAccesses: 0, mostReadBytes: 0},
 	faultCount: 0,
 	lastFaults: [],
 };
