@@ -13,6 +13,7 @@ export class BlockMapWalker {
 	readonly #mapped: Mapped;
 	readonly #buffers: Uint8Array<ArrayBuffer>[] = [];
 	readonly #perBlock: number;
+	readonly #directoryBlocksMax: number;
 	/** The run that is being gathered. */
 	#logical = 0;
 	#physical = 0;
@@ -22,6 +23,9 @@ export class BlockMapWalker {
 		this.#state = state;
 		this.#mapped = mapped;
 		this.#perBlock = state.geometry.blockSize / 4;
+		this.#directoryBlocksMax = state.features.has('large_dir')
+			? Number.POSITIVE_INFINITY
+			: 2 ** 31 / state.geometry.blockSize;
 	}
 
 	/** Walks the map of `inode`, for which `mapped` has begun. */
@@ -57,6 +61,12 @@ export class BlockMapWalker {
 
 	#flush(): void {
 		if (this.#length === 0) return;
+		if (this.#mapped.isDirectory && this.#logical >= this.#directoryBlocksMax) {
+			this.#mapped.tell('CHECK_DIRECTORY_TOO_LONG', {logical: this.#logical});
+			this.#mapped.hasBadBlocks = true;
+			this.#length = 0;
+			return;
+		}
 		this.#mapped.addRun(this.#logical, this.#physical, this.#length, true);
 		this.#length = 0;
 	}
@@ -83,7 +93,7 @@ export class BlockMapWalker {
 
 	#addTree(logical: number, block: number, levels: number): void {
 		if (block === 0) return;
-		const {firstDataBlock, blockCount, blockSize} = this.#state.geometry;
+		const {firstDataBlock, blockCount} = this.#state.geometry;
 		if (block < firstDataBlock || block >= blockCount) {
 			this.#bad(logical, block);
 			return;

@@ -134,8 +134,12 @@ function tell(
 		}
 	}
 	const expected = others.size === 0 ? 'the same inode again' : [...others].join(', ');
+	const isBadBlocks = claim.inode === reservedInode.badBlocks;
+	const codeOfMetadata = isBadBlocks
+		? 'CHECK_BAD_BLOCKS_METADATA'
+		: 'CHECK_BLOCKS_CLAIMED_METADATA';
 	state.report(
-		metadata === undefined ? 'CHECK_BLOCKS_CLAIMED_TWICE' : 'CHECK_BLOCKS_CLAIMED_METADATA',
+		metadata === undefined ? 'CHECK_BLOCKS_CLAIMED_TWICE' : codeOfMetadata,
 		{inode: claim.inode, block: claim.start},
 		{found: rangeText(claim.start, claim.end), expected},
 	);

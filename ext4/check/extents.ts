@@ -17,7 +17,11 @@ import type {Mapped} from './mapped.ts';
 import type {CheckState} from './state.ts';
 
 const rootBytes = 60;
+/** Extents that fit the root. */
+const rootExtents = 4;
 const logicalEnd = 2 ** 32;
+/** Deeper than any tree need be, and than any that is believed; recursion ends here. */
+const levelsMax = 32;
 
 /** Whether a header fits a node of so many bytes; two entries less may be what it has room for. */
 export function isExtentHeader(view: DataView, at: number, bytes: number): boolean {
@@ -79,6 +83,9 @@ export class ExtentWalker {
 			? logicalEnd
 			: 2 ** 31 / blockSize;
 		this.#walkNode(inode.view, at, shape.depth, logicalEnd, undefined, 0);
+		if (shape.depth > 0 && shape.extents <= rootExtents && !this.#mapped.hasBadBlocks) {
+			this.#mapped.tell('CHECK_EXTENT_TREE_DEEP', {}, {found: shape.extents});
+		}
 	}
 
 	/** `end`: the first logical block behind all that this node may map. */
@@ -160,7 +167,7 @@ export class ExtentWalker {
 			mapped.hasBadBlocks = true;
 			if (logical >= end) return;
 		}
-		if (level > extentDepthMax) return; // It was told that it is too deep.
+		if (level >= levelsMax) return; // It was told that it is too deep.
 		const bytes = this.#bufferOf(level);
 		if (!mapped.addMetadata(child)) return;
 		this.shape.nodes++;

@@ -30,7 +30,9 @@ export function* checkInodes(
 	yield;
 	const held = yield* checkAttributeBlocks(state, harvests);
 	yield* checkHeldValues(state, harvests, held);
-	if (state.claims.hasTwice) yield* tellClaimedTwice(state, fixed);
+	// With shared_blocks, which only reading systems use, files may share them.
+	if (state.claims.hasTwice && !state.features.has('shared_blocks'))
+		yield* tellClaimedTwice(state, fixed);
 }
 
 function* scanHere(state: CheckState, harvests: Harvest[]): Generator<void> {

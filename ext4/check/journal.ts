@@ -72,6 +72,9 @@ function checkJournalSuperblock(
 		const rest = bytes.subarray(journal_superblock.fields.s_feature_compat.at, 1024);
 		if (rest.some(byte => byte !== 0)) state.report('CHECK_JOURNAL_VERSION', place);
 	}
+	if (raw.h_blocktype === journalBlockType.superblockV2 && raw.s_nr_users > 1) {
+		state.report('CHECK_JOURNAL_USERS', place, {found: raw.s_nr_users});
+	}
 	try {
 		const journal = readJournalSuperblock(bytes, state.geometry.blockSize, lengthBlocks);
 		if (journal.startBlock !== 0 && !state.features.has('needs_recovery')) {

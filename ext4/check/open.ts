@@ -8,9 +8,12 @@ import {CorruptError, DeviceError, UnsupportedError} from '../errors.ts';
 import {firstBlockOfGroup, groupChecksum, hasGroupChecksums, hasSuperblockCopy} from '../groups.ts';
 import {replayOperations} from '../journal/fast-commit/replay.ts';
 import {OverlayDevice} from '../journal/overlay-device.ts';
-import {journalFileOf} from '../journal/recover.ts';
+import {journalFileOf, journalInodeOf} from '../journal/recover.ts';
 import {type RecoveryResult, replayJournal} from '../journal/recovery.ts';
+import {extentMagic} from '../layout/extent.ts';
 import {decodeGroup, type Group} from '../layout/group.ts';
+import {decodeInode, ext4_inode, type Inode, inodeFlags} from '../layout/inode.ts';
+import {ext4_super_block} from '../layout/superblock.ts';
 import {readSuperblock, type Superblock} from '../superblock.ts';
 import {Volume} from '../volume.ts';
 import type {FindingCode} from './codes.ts';
@@ -270,13 +273,51 @@ function openAsItLies(device: BlockDevice): Opened | NotOpened {
 	};
 }
 
+/** The superblock's copy of the journal's i_block and i_size, as an inode; undefined for none. */
+function journalInodeCopied(volume: Volume): Inode | undefined {
+	const raw = ext4_super_block.at(volume.superblock.view, 0);
+	if (raw.s_jnl_backup_type !== 1) return undefined;
+	const copy = raw.s_jnl_blocks;
+	const words = new DataView(copy.buffer, copy.byteOffset);
+	const bytes = new Uint8Array(256);
+	const view = new DataView(bytes.buffer);
+	const inode = ext4_inode.edit(view, 0);
+	inode.i_mode = 0o100600;
+	inode.i_links_count = 1;
+	inode.i_block = copy.subarray(0, 60);
+	inode.i_size_high = words.getUint32(60, true);
+	inode.i_size_lo = words.getUint32(64, true);
+	if (view.getUint16(0x28, true) === extentMagic) inode.i_flags = inodeFlags.extents;
+	const {geometry, journalInode} = volume.superblock;
+	const generation = 0;
+	return decodeInode(journalInode, view, 0, volume.inodeChecksumSeed(journalInode, generation), {
+		inodeSize: 128,
+		blockSize: geometry.blockSize,
+		isHurd: false,
+		hasHugeFile: false,
+		hasLargeDirectory: false,
+		has64bit: false,
+	});
+}
+
+/** The journal's inode, or, where it is damaged, the superblock's copy of it. Throws `CorruptError`. */
+function journalInodeIn(volume: Volume): Inode {
+	try {
+		return journalInodeOf(volume);
+	} catch (error) {
+		const copied = error instanceof CorruptError ? journalInodeCopied(volume) : undefined;
+		if (copied === undefined) throw error;
+		return copied;
+	}
+}
+
 type Replay = {readonly device: BlockDevice; readonly recovery: RecoveryResult};
 
 /** The device as it is after a replay; or why it can't be had, in a sentence. */
 function replay(device: BlockDevice): Replay | string {
 	try {
 		const volume = Volume.openAsItLies(device, {});
-		const recovery = replayJournal(journalFileOf(volume));
+		const recovery = replayJournal(journalFileOf(volume, journalInodeIn(volume)));
 		const overlaid = new OverlayDevice(device, recovery.overlay);
 		const {operations} = recovery.fastCommits;
 		if (operations.length > 0) {

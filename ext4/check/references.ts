@@ -4,6 +4,7 @@
  */
 import {ext4_inode, inodeFlags, reservedInode} from '../layout/inode.ts';
 import {factFlags} from './inode-facts.ts';
+import {checkOrphanFile} from './orphan-file.ts';
 import type {CheckState} from './state.ts';
 
 const typeDirectory = 2;
@@ -31,6 +32,7 @@ export function* checkReferences(state: CheckState): Generator<void> {
 		state.setProgress(group, groupCount);
 		yield;
 	}
+	checkOrphanFile(state);
 	state.setProgress(groupCount, groupCount);
 	yield;
 }

@@ -199,7 +199,12 @@ export const inodeFindings = {
 		sentence:
 			'an extent of inode {inode} leads to {found}, outside of the {expected} blocks that there are, at its block {logical}',
 		explanation: 'The extent is damaged; what it mapped is lost.',
-		e2fsck: ['p1.extent-bad-start-blk', 'p1.extent-ends-beyond'],
+		e2fsck: [
+			'p1.extent-bad-start-blk',
+			'p1.extent-ends-beyond',
+			'p1.inode-block-latch',
+			'p1.illegal-block-num',
+		],
 	},
 	CHECK_EXTENT_ORDER: {
 		severity: 'error',
@@ -248,7 +253,14 @@ export const inodeFindings = {
 		sentence:
 			'inode {inode} leads to block {found}, outside of the {expected} that there are, at its block {logical}',
 		explanation: 'The number is damaged; what it mapped is lost.',
-		e2fsck: ['p1.illegal-block-num'],
+		e2fsck: [
+			'p1.illegal-block-num',
+			'p1.inode-block-latch',
+			'p1.unknown-010011',
+			'p1.suppress-messages',
+			'p1.bb-illegal-block-num',
+			'p1.inode-bblock-latch',
+		],
 	},
 	CHECK_CLUSTER_MISALIGNED: {
 		severity: 'error',
@@ -293,7 +305,7 @@ export const inodeFindings = {
 		severity: 'error',
 		sentence: 'inode {inode} is a device, pipe or socket, and is marked as keeping contents',
 		explanation: 'It has no contents on the disk.',
-		e2fsck: ['p1.special-extents-idata'],
+		e2fsck: ['p1.special-extents-idata', 'p1.treat-as-directory'],
 	},
 	CHECK_SPECIAL_IMMUTABLE: {
 		severity: 'error',
@@ -305,7 +317,7 @@ export const inodeFindings = {
 		severity: 'error',
 		sentence: 'inode {inode} is a device, pipe or socket, and has a size of {found} bytes',
 		explanation: 'It has no contents on the disk.',
-		e2fsck: ['p1.set-nonzsize'],
+		e2fsck: ['p1.set-nonzsize', 'p1.treat-as-directory'],
 	},
 	CHECK_INDEX_WITHOUT_DIRECTORY: {
 		severity: 'error',
@@ -431,6 +443,9 @@ export const inodeFindings = {
 			'p1d.num-dup-inodes',
 			'p1d.clone-question',
 			'p1d.delete-question',
+			'p1b.block-iterate',
+			'p1.progerr-claimed-block',
+			'p1.badblocks-in-badblocks',
 		],
 	},
 	CHECK_BLOCKS_CLAIMED_METADATA: {
@@ -449,6 +464,34 @@ export const inodeFindings = {
 			'p1d.num-dup-inodes',
 			'p1d.clone-question',
 			'p1d.delete-question',
+			'p1d.dup-file-list',
+			'p1b.block-iterate',
 		],
+	},
+	CHECK_BAD_BLOCKS_METADATA: {
+		severity: 'error',
+		sentence: '{found}, listed as bad in inode 1, hold {expected}',
+		explanation:
+			"The list of bad blocks names one of the file system's own. If the list is right, what lies there must move; if it is damaged, e2fsck clears it.",
+		e2fsck: [
+			'p1.bb-bad-block',
+			'p1.ib-bad-block',
+			'p1.bad-primary-block',
+			'p1.bad-primary-block-prompt',
+			'p1.bad-primary-superblock',
+			'p1.bad-primary-group-descriptor',
+			'p1.bad-superblock',
+			'p1.bad-group-descriptors',
+			'p1.badblocks-in-badblocks',
+			'p1.reloc-to',
+			'p1.bbinode-bad-metablock',
+		],
+	},
+	CHECK_EXTENT_TREE_DEEP: {
+		severity: 'note',
+		sentence: 'inode {inode} has {found} extents, which would fit the inode without further blocks',
+		explanation:
+			'The file had more extents once. Nothing is wrong; e2fsck would make the tree shallower.',
+		e2fsck: ['p1e.can-collapse-extent-tree', 'p1e.can-narrow-extent-tree'],
 	},
 } as const satisfies FindingTable;

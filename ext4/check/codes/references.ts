@@ -37,4 +37,32 @@ export const referenceFindings = {
 			'Either the attribute was lost, or the mark is wrong. e2fsck gives the inode a name in lost+found or clears the mark.',
 		e2fsck: ['p4.unattached-inode', 'p4.ea-inode-spurious-flag', 'p4.zero-len-inode'],
 	},
+	CHECK_ORPHAN_FILE: {
+		severity: 'error',
+		sentence: 'inode {inode} is no file of orphans: {found}',
+		explanation: 'The kernel refuses to mount with such a file. e2fsck makes it anew.',
+		e2fsck: ['p6.orphan-file-truncated', 'p6.orphan-file-corrupted', 'p6.orphan-file-bad-inode'],
+	},
+	CHECK_ORPHAN_FILE_BLOCK: {
+		severity: 'error',
+		sentence:
+			'block {logical} of the file of orphans, inode {inode}, has {found} where {expected} should be',
+		explanation:
+			'Its blocks end with a mark and, with metadata_csum, a checksum. The kernel refuses to mount with a block that lacks them. e2fsck makes the file anew.',
+		e2fsck: ['p6.orphan-file-corrupted'],
+	},
+	CHECK_ORPHAN_FILE_ENTRY: {
+		severity: 'error',
+		sentence: 'the file of orphans, inode {inode}, names inode {found}, {expected}',
+		explanation:
+			'It names inodes that are in use and wait to be freed, and only while the feature orphan_present says so. e2fsck clears the entry.',
+		e2fsck: ['p6.orphan-block-dirty', 'p6.orphan-file-corrupted', 'p0.orphan-illegal-inode'],
+	},
+	CHECK_ORPHANS_PRESENT: {
+		severity: 'error',
+		sentence: 'the feature orphan_present is set, but {found}',
+		explanation:
+			'It is set while the file of orphans is in use, and cleared by an unmount. It harms nothing but time. e2fsck clears it.',
+		e2fsck: ['p6.orphan-present-clean-file', 'p6.orphan-present-without-file'],
+	},
 } as const satisfies FindingTable;

@@ -44,7 +44,7 @@ export const volumeFindings = {
 			'the block bitmap of group {group} is said to lie in block {found}, where it can not be',
 		explanation:
 			'Without flex_bg a bitmap lies in its own group, with it anywhere in the file system. Nothing of this bitmap was checked.',
-		e2fsck: ['p0.bb-not-group'],
+		e2fsck: ['p0.bb-not-group', 'p0.check-desc-failed', 'p0.relocate-hint', 'p1.reloc-to'],
 	},
 	CHECK_INODE_BITMAP_PLACE: {
 		severity: 'error',
@@ -52,7 +52,7 @@ export const volumeFindings = {
 			'the inode bitmap of group {group} is said to lie in block {found}, where it can not be',
 		explanation:
 			'Without flex_bg a bitmap lies in its own group, with it anywhere in the file system. Nothing of this bitmap was checked.',
-		e2fsck: ['p0.ib-not-group'],
+		e2fsck: ['p0.ib-not-group', 'p0.check-desc-failed', 'p0.relocate-hint', 'p1.reloc-to'],
 	},
 	CHECK_INODE_TABLE_PLACE: {
 		severity: 'error',
@@ -60,7 +60,7 @@ export const volumeFindings = {
 			'the inode table of group {group} is said to begin in block {found}, where it can not be',
 		explanation:
 			'All files whose inodes belong to this group are out of reach. Where they are needed, a copy of the group descriptors may help: `e2fsck -b BLOCK`.',
-		e2fsck: ['p0.itable-not-group'],
+		e2fsck: ['p0.itable-not-group', 'p0.check-desc-failed', 'p0.relocate-hint', 'p1.reloc-to'],
 	},
 	CHECK_JOURNAL_REPLAY: {
 		severity: 'error',
@@ -81,21 +81,21 @@ export const volumeFindings = {
 		sentence: 'the inode table of group {group} lies over {found}, at block {block}',
 		explanation:
 			"Two of the file system's own structures claim the same block, so that writing one destroys the other. One of the two descriptors is damaged.",
-		e2fsck: ['p1.itable-conflict'],
+		e2fsck: ['p1.itable-conflict', 'p0.check-desc-failed', 'p1.reloc-to'],
 	},
 	CHECK_BLOCK_BITMAP_CONFLICT: {
 		severity: 'error',
 		sentence: 'the block bitmap of group {group} lies over {found}, at block {block}',
 		explanation:
 			"Two of the file system's own structures claim the same block, so that writing one destroys the other. One of the two descriptors is damaged.",
-		e2fsck: ['p1.bb-conflict'],
+		e2fsck: ['p1.bb-conflict', 'p0.check-desc-failed', 'p1.reloc-to'],
 	},
 	CHECK_INODE_BITMAP_CONFLICT: {
 		severity: 'error',
 		sentence: 'the inode bitmap of group {group} lies over {found}, at block {block}',
 		explanation:
 			"Two of the file system's own structures claim the same block, so that writing one destroys the other. One of the two descriptors is damaged.",
-		e2fsck: ['p1.ib-conflict'],
+		e2fsck: ['p1.ib-conflict', 'p0.check-desc-failed', 'p1.reloc-to'],
 	},
 	CHECK_RESERVED_BLOCKS: {
 		severity: 'error',
@@ -258,5 +258,13 @@ export const volumeFindings = {
 			'p0.orphan-already-cleared-inode',
 			'p1.orphan-list-refugees',
 		],
+	},
+	CHECK_JOURNAL_USERS: {
+		severity: 'error',
+		sentence:
+			'the journal counts {found} file systems that use it; one in a file system has one user',
+		explanation:
+			"The journal's superblock is damaged, or of version 1 with a wrong type. e2fsck clears the fields.",
+		e2fsck: ['p0.clear-v2-journal'],
 	},
 } as const satisfies FindingTable;
