@@ -130,16 +130,24 @@ class Worker {
 		const {recipes} = this.#keptOf(drive);
 		const seed = random.u32();
 		if (recipes.length === 0 || random.chance(0.3)) {
-			return {drive, base: random.pick(this.#drives.basesOf(drive)), seeds: [seed]};
+			const bases = this.#drives.basesOf(drive);
+			const any = () => ({drive, base: random.pick(bases), seeds: [seed]});
+			return this.#smaller(any(), any());
 		}
 		// What was found lately is followed more often.
 		const from = random.chance(0.3) ? Math.max(0, recipes.length - 50) : 0;
-		const parent = recipes[from + random.below(recipes.length - from)] ?? random.pick(recipes);
+		const any = () => recipes[from + random.below(recipes.length - from)] ?? random.pick(recipes);
+		const parent = this.#smaller(any(), any());
 		const seeds = [...parent.seeds];
 		if (seeds.length >= seedsMax || random.chance(0.15))
 			seeds.splice(random.below(seeds.length), 1);
 		seeds.splice(random.below(seeds.length + 1), 0, seed);
 		return {...parent, seeds};
+	}
+
+	/** Larger images hold little more that could go wrong, and take longer. */
+	#smaller(a: Recipe, b: Recipe): Recipe {
+		return this.#drives.sizeOf(a) <= this.#drives.sizeOf(b) ? a : b;
 	}
 
 	async #run(recipe: Recipe, isCounted: boolean): Promise<void> {
