@@ -84,8 +84,8 @@ class BitmapsPass {
 
 	checkTotals(): void {
 		const {superblock, features, geometry} = this.#state;
-		// Kernels write these counts only when they unmount.
-		if (features.has('needs_recovery') || !superblock.isClean) return;
+		// Kernels write these counts only when they unmount: after a crash they are old, always.
+		if (features.has('needs_recovery')) return;
 		const freeBlocks = this.#freeClusters * 2 ** geometry.clusterBits;
 		if (superblock.freeBlockCount !== freeBlocks) {
 			const found = superblock.freeBlockCount;

@@ -182,7 +182,7 @@ export class EntryChecker {
 			return;
 		}
 		this.#checkName(directory, bytes, at, isOrdinary, tell);
-		if (isOrdinary) checkTarget(directory, slot, tell);
+		if (isOrdinary) checkTarget(directory, target, slot, tell);
 		checkType(directory, bytes[at + 7] ?? 0, type, tell);
 		if (isOrdinary && tree !== undefined) {
 			const hash = hashOf(directory, stretch, at, tree);
@@ -292,10 +292,17 @@ function checkDotDot(directory: DirectoryUnderCheck, stretch: EntryStretch, at: 
 }
 
 /** What the inode that is named must and must not be. */
-function checkTarget(directory: DirectoryUnderCheck, slot: number, tell: Tell): void {
-	const {inodes} = directory.state;
+function checkTarget(
+	directory: DirectoryUnderCheck,
+	target: number,
+	slot: number,
+	tell: Tell,
+): void {
+	const {inodes, valueReferences} = directory.state;
 	const flags = inodes.flags[slot] ?? 0;
-	if ((flags & factFlags.valueHolder) !== 0) tell('CHECK_ENTRY_TO_VALUE');
+	if ((flags & factFlags.valueHolder) !== 0) {
+		tell(valueReferences.has(target) ? 'CHECK_ENTRY_TO_VALUE' : 'CHECK_ENTRY_TO_LOST_VALUE');
+	}
 	if (!directory.isEncrypted || (flags & factFlags.encrypted) !== 0) return;
 	const type = inodes.types[slot] ?? 0;
 	if (type === typeFile || type === typeDirectory || type === typeSymlink) {

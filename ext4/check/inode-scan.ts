@@ -657,6 +657,8 @@ export class InodeScan {
 		const blockSize = this.#blockSize;
 		const size = inode.sizeBytes;
 		if (inode.type === fileType.symlink || inode.number === reservedInode.badBlocks) return;
+		// What an orphan has beyond its size is about to be freed.
+		if (this.#state.orphans.has(inode.number)) return;
 		const lengthBlocks = Math.floor(size / blockSize);
 		const last = mapped.lastLogical + 1;
 		if (isDirectory) {
@@ -697,7 +699,9 @@ export class InodeScan {
 			if (isDirectory) totals.fragmentedDirectories++;
 			else totals.fragmentedFiles++;
 		}
-		if (isDirectory) this.#keepDirectory();
+		// A removed directory waits to be freed: what it holds counts no more.
+		const isKept = inode.linkCount > 0 || inode.number === reservedInode.root;
+		if (isDirectory && isKept) this.#keepDirectory();
 		const isUsed = inode.linkCount > 0 || state.orphans.has(inode.number);
 		let clusters = mapped.clusterCount + heldClusters;
 		const xattrBlock = this.#xattrBlock();

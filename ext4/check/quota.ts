@@ -117,7 +117,7 @@ class QuotaWalk {
 		this.#checkInfo();
 		yield* this.#walk(quotaRootBlock, 0);
 		for (const [id, {bytes, inodes}] of this.#usage) {
-			if (this.#seen.has(id)) continue;
+			if (this.#seen.has(id) || (bytes === 0 && this.#mayCount(id, 0, inodes))) continue;
 			const values = {kind: this.#kind, id, expected: `${bytes} bytes, ${inodes} inodes`};
 			this.#state.report('CHECK_QUOTA_ENTRY_MISSING', {inode: this.#file.inodeNumber}, values);
 		}

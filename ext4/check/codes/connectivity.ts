@@ -19,7 +19,7 @@ export const connectivityFindings = {
 		severity: 'error',
 		sentence: 'no directory has an entry for directory {inode}; its .. names {found}',
 		explanation: 'All that is in it can not be reached. e2fsck gives it a name in lost+found.',
-		e2fsck: ['p3.unconnected-dir'],
+		e2fsck: ['p3.unconnected-dir', 'p3.bad-dot-dot'],
 	},
 	CHECK_DIRECTORY_LOOP: {
 		severity: 'error',

@@ -140,6 +140,14 @@ export const directoryFindings = {
 		explanation: 'Such inodes are named by attributes alone. e2fsck 1.47.1 and later objects.',
 		e2fsck: ['p2.ea-inode-dir-link'],
 	},
+	CHECK_ENTRY_TO_LOST_VALUE: {
+		severity: 'warning',
+		sentence:
+			'entry {name} of directory {directory} names inode {found}, which held the value of an attribute',
+		explanation:
+			'No attribute names it any more: a repair has put it there. The kernel will not open it. e2fsck leaves it as it is; remove it with debugfs.',
+		e2fsck: [],
+	},
 	CHECK_ENTRY_NAME_DOT: {
 		severity: 'error',
 		sentence: 'directory {directory} has a second entry named {name}',
