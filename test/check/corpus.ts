@@ -2,6 +2,7 @@
  * Our checker over the regression images of e2fsprogs: its verdict against the manifest's, and for
  * each kind of problem that e2fsck names, whether we have a finding at the same place.
  */
+import type {FindingCode} from '../../ext4/check/codes.ts';
 import type {Finding} from '../../ext4/check/finding.ts';
 import {type CorpusEntry, readCorpusImage} from '../support/corpus.ts';
 import {MemoryDevice} from '../support/memory-device.ts';
@@ -80,9 +81,30 @@ const remarks = [
 	'p5.inode-bitmap-end',
 ];
 
+/**
+ * Problems that e2fsck meets because it goes on with what it has found wrong before, while we tell
+ * the cause alone. The cause, as a code of ours.
+ */
+const consequences: {readonly [problem: string]: readonly FindingCode[]} = {
+	'p2.dir-corrupted': ['CHECK_INLINE_WITHOUT_ATTRIBUTE'],
+	'p2.unused-inode': ['CHECK_ENTRY_INODE_NEVER_USED'],
+	'p3.bad-dot-dot': [
+		'CHECK_DIRECTORY_HOLE',
+		'CHECK_DOTDOT_MISSING',
+		'CHECK_DIRECTORY_ENTRY_LENGTH',
+	],
+	'p5.block-range-used': ['CHECK_BLOCK_BITMAP_PLACE'],
+	'p5.free-block-count-group': ['CHECK_BLOCK_BITMAP_PLACE'],
+	'p5.block-bmap-padding': ['CHECK_BLOCK_BITMAP_PLACE'],
+};
+
+/** The place that e2fsck tells is left from the problem before. */
+const withoutPlace = ['p4.dir-nlink-feature'];
+
 /** Whether a finding lies where a problem does, as far as both say where. */
-function isAtPlaceOf(finding: Finding, {ino, dir, group}: ManifestProblem): boolean {
+function isAtPlaceOf(finding: Finding, {problem, ino, dir, group}: ManifestProblem): boolean {
 	const {place} = finding;
+	if (withoutPlace.includes(problem)) return true;
 	const inodes: (number | undefined)[] = [place.inode, place.directory].filter(
 		number => number !== undefined,
 	);
@@ -95,9 +117,19 @@ function isAtPlaceOf(finding: Finding, {ino, dir, group}: ManifestProblem): bool
 	return true;
 }
 
+function isCauseOf(finding: Finding, problem: ManifestProblem): boolean {
+	// To e2fsck, an inode with bad fields has no type, so that no type in an entry is right.
+	if (problem.problem === 'p2.bad-filetype' && finding.pass === 'inodes') {
+		return finding.severity === 'error' && finding.place.inode !== undefined;
+	}
+	return consequences[problem.problem]?.includes(finding.code) ?? false;
+}
+
 function isFound(problem: ManifestProblem, findings: readonly Finding[]): boolean {
 	return findings.some(
-		finding => finding.e2fsck.includes(problem.problem) && isAtPlaceOf(finding, problem),
+		finding =>
+			isCauseOf(finding, problem) ||
+			(finding.e2fsck.includes(problem.problem) && isAtPlaceOf(finding, problem)),
 	);
 }
 
