@@ -61,14 +61,30 @@ bool installed_check_server(char *message, int size) {
 /* The same as nodeFlags in src/mount/launch.ts, which a test compares. */
 static char *const fixed[] = {
 	INSTALLED_NODE,         "--max-old-space-size=96", "--max-semi-space-size=2",
-	"--disable-sigusr1",    INSTALLED_PROGRAM,
+	"--disable-sigusr1",    "--disable-proto=delete",  "--disallow-code-generation-from-strings",
+	INSTALLED_PROGRAM,
 };
 
-int installed_server_argv(char *config, char *argv[INSTALLED_ARGC_MAX]) {
+int installed_server_argv(char *config, bool is_strict, char *argv[INSTALLED_ARGC_MAX]) {
 	enum { FIXED_COUNT = sizeof fixed / sizeof fixed[0] };
-	_Static_assert(FIXED_COUNT + 2 <= INSTALLED_ARGC_MAX, "argv holds them all");
-	memcpy(argv, fixed, sizeof fixed);
-	argv[FIXED_COUNT] = config;
-	argv[FIXED_COUNT + 1] = NULL;
-	return FIXED_COUNT + 1;
+	_Static_assert(FIXED_COUNT + 3 <= INSTALLED_ARGC_MAX, "argv holds them all");
+	int count = 0;
+	argv[count++] = fixed[0];
+	if (is_strict) {
+		argv[count++] = "--jitless";
+	}
+	for (int index = 1; index < FIXED_COUNT; index++) {
+		argv[count++] = fixed[index];
+	}
+	argv[count++] = config;
+	argv[count] = NULL;
+	return count;
+}
+
+int installed_exposed(const char *paths[INSTALLED_EXPOSED_MAX]) {
+	int count = 0;
+	paths[count++] = INSTALLED_ROOT "/package.json";
+	paths[count++] = INSTALLED_ROOT "/dist";
+	paths[count++] = INSTALLED_ROOT "/node_modules";
+	return count;
 }

@@ -10,6 +10,7 @@
 #ifdef EXT4BOX_LIBDIR
 #define IS_INSTALLED true
 #define INSTALLED_HELPER EXT4BOX_LIBEXECDIR "/mount-helper"
+#define INSTALLED_ROOT EXT4BOX_LIBDIR
 #define INSTALLED_NODE EXT4BOX_LIBDIR "/node"
 #define INSTALLED_PROGRAM EXT4BOX_LIBDIR "/dist/src/server-main.js"
 #define POLICY_PATH EXT4BOX_SYSCONFDIR "/ext4box.conf"
@@ -17,6 +18,7 @@
 #else
 #define IS_INSTALLED false
 #define INSTALLED_HELPER ""
+#define INSTALLED_ROOT ""
 #define INSTALLED_NODE ""
 #define INSTALLED_PROGRAM ""
 #define POLICY_PATH ""
@@ -32,6 +34,13 @@ bool installed_is_safe(const char *path, char *message, int size);
 /* Whether Node and the program are, so that they may be started with more than the caller's rights. */
 bool installed_check_server(char *message, int size);
 
-/* Node, its flags and the program, then config, then NULL; at most INSTALLED_ARGC_MAX in all. */
+/*
+ * Node, its flags and the program, then config, then NULL; at most INSTALLED_ARGC_MAX in all.
+ * Strict: a V8 that makes no machine code.
+ */
 enum { INSTALLED_ARGC_MAX = 16 };
-int installed_server_argv(char *config, char *argv[INSTALLED_ARGC_MAX]);
+int installed_server_argv(char *config, bool is_strict, char *argv[INSTALLED_ARGC_MAX]);
+
+/* What the server sees besides Node; returns how many. */
+enum { INSTALLED_EXPOSED_MAX = 3 };
+int installed_exposed(const char *paths[INSTALLED_EXPOSED_MAX]);

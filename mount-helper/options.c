@@ -124,6 +124,42 @@ static bool take_way(struct parser *parser, const char *value) {
 	return true;
 }
 
+static bool take_level(struct parser *parser, const char *value, enum sandbox_level *level) {
+	static const char *const names[] = {"off", "partial", "normal", "strict"};
+	for (int index = SANDBOX_OFF; index <= SANDBOX_STRICT; index++) {
+		if (strcmp(value, names[index]) == 0) {
+			*level = (enum sandbox_level)index;
+			return true;
+		}
+	}
+	return wrong(parser, "unknown level of the sandbox", value);
+}
+
+static bool take_sandbox(struct parser *parser, const char *value) {
+	enum sandbox_level *level = &parser->options->sandbox;
+	return take_level(parser, value, level) &&
+	       (*level != SANDBOX_PARTIAL || wrong(parser, "not a level to be asked for", value));
+}
+
+static bool take_require_sandbox(struct parser *parser, const char *value) {
+	return take_level(parser, value, &parser->options->require_sandbox);
+}
+
+/* The one option that may be given several times. */
+static bool take_expose(struct parser *parser, const char *value) {
+	struct options *options = parser->options;
+	if (IS_INSTALLED) {
+		return wrong(parser, "the installed helper knows what its server sees", value);
+	}
+	if (value[0] != '/') {
+		return wrong(parser, "the path to expose is not absolute", value);
+	}
+	if (options->expose_count == EXPOSE_MAX) {
+		return wrong(parser, "too many paths to expose", value);
+	}
+	return take_path(parser, value, &options->expose[options->expose_count++]);
+}
+
 static bool take_id(struct parser *parser, const char *value) {
 	return take_number(parser, value, INT_MAX, &parser->options->mount_id);
 }
@@ -154,6 +190,9 @@ static const struct option option_table[] = {
 	{"--way", ON(ACTION_MOUNT), false, take_way, 0},
 	{"--server-argc", ON(ACTION_RUN), true, take_server_argc, 0},
 	{"--watchdog", MOUNTS, false, take_watchdog, 0},
+	{"--sandbox", MOUNTS, false, take_sandbox, 0},
+	{"--require-sandbox", MOUNTS, false, take_require_sandbox, 0},
+	{"--expose", MOUNTS, false, take_expose, 0},
 	{"--id", ON(ACTION_UNMOUNT), true, take_id, 0},
 	{"--device", ON(ACTION_UNMOUNT), true, take_device, 0},
 	{"--read-only", MOUNTS, false, FLAG(read_only)},
@@ -201,7 +240,7 @@ static bool take_options(struct parser *parser, int argc, char **argv, int *at) 
 			return wrong(parser, "unknown option", argv[*at]);
 		}
 		const struct option *option = &option_table[index];
-		if (seen[index]) {
+		if (seen[index] && option->take != take_expose) {
 			return wrong(parser, "option given twice", option->name);
 		}
 		seen[index] = true;
@@ -232,7 +271,9 @@ static bool take_config(struct parser *parser, int given, char **argv) {
 		return wrong(parser, "an argument of the server is too long", argv[0]);
 	}
 	static char *server[INSTALLED_ARGC_MAX];
-	options->server_argc = installed_server_argv(argv[0], server);
+	options->server_argc =
+		installed_server_argv(argv[0], options->sandbox == SANDBOX_STRICT, server);
+	options->expose_count = installed_exposed(options->expose);
 	options->server = server;
 	return true;
 }

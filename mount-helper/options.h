@@ -7,12 +7,16 @@
 
 enum action { ACTION_MOUNT, ACTION_RUN, ACTION_UNMOUNT };
 enum way { WAY_AUTO, WAY_FUSERMOUNT3, WAY_DIRECT, WAY_NAMESPACE, WAY_INSTALLED };
+/* What a server has around it. PARTIAL is never asked for: it is what is left where a machine lacks
+ * namespaces. Ordered. */
+enum sandbox_level { SANDBOX_OFF, SANDBOX_PARTIAL, SANDBOX_NORMAL, SANDBOX_STRICT };
 
 enum {
 	FSNAME_MAX = 1024,       /* Bytes; it ends in every reader's mount table. */
 	SERVER_ARGC_MAX = 64,
 	SERVER_ARG_MAX = 64 * 1024,
 	WATCHDOG_MAX = 86400,
+	EXPOSE_MAX = 16,
 };
 
 struct options {
@@ -32,6 +36,10 @@ struct options {
 	bool enter;     /* run: COMMAND starts in the mount's root. */
 	bool lazy;      /* unmount: detach although in use. */
 	unsigned watchdog_s; /* Seconds without an answer after which a server is cut off; 0: never. */
+	enum sandbox_level sandbox;         /* OFF where the option is not given. */
+	enum sandbox_level require_sandbox; /* The server refuses to serve below it. */
+	const char *expose[EXPOSE_MAX];     /* What the server may see besides its Node. */
+	int expose_count;
 	unsigned mount_id;
 	unsigned device_major;
 	unsigned device_minor;

@@ -1,6 +1,7 @@
 /**
  * The server process: `NODE server-main.js JSON`, started by the mount helper with /dev/fuse as
- * descriptor 3 and the image as descriptor 4. Says `R` on descriptor 1 once the image is open, or
+ * descriptor 3 and the image as descriptor 4. Closes its sandbox before it reads the first byte of
+ * the image. Says `R` on descriptor 1 once the image is open, or
  * one line on descriptor 2 (then status 1); serves until the file system is unmounted, brings
  * everything home, and ends with status 0. It opens no path on the way.
  */
@@ -30,6 +31,8 @@ import {type Clock, DeviceTransport} from './fuse/transport.ts';
 import {writeError} from './log.ts';
 import {parseServerConfig, type ServerConfig} from './mount/server-config.ts';
 import {randomUint32} from './random.ts';
+import {closeSandbox} from './sandbox/close.ts';
+import type {SandboxState} from './sandbox/levels.ts';
 import {SignOfLife} from './sign-of-life.ts';
 import {encodeStatus} from './status.ts';
 import {collectStatus} from './status-source.ts';
@@ -51,6 +54,7 @@ const maxBackground = 64;
 type Opened = {
 	readonly volume: Volume;
 	readonly device: CountingDevice;
+	readonly sandbox: SandboxState;
 };
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
@@ -88,6 +92,9 @@ function openWritable(
 }
 
 function openVolume(config: ServerConfig): Opened {
+	// While a pipe for them can still be made.
+	if (!config.readOnly) outliveSignals();
+	const sandbox = closeSandbox();
 	const raw = new RawDevice(imageDescriptor, {isWritable: !config.readOnly});
 	const image = openImageOn(raw, {offsetBytes: config.offset, partition: config.partition});
 	const device = new CountingDevice(image.device);
@@ -96,9 +103,8 @@ function openVolume(config: ServerConfig): Opened {
 		journal: config.noRecovery ? 'ignore' : 'replay',
 		hashes: nodeHashes,
 	};
-	if (config.readOnly) return {volume: Volume.open(device, options), device};
-	outliveSignals();
-	return {volume: openWritable(device, config, options), device};
+	if (config.readOnly) return {volume: Volume.open(device, options), device, sandbox};
+	return {volume: openWritable(device, config, options), device, sandbox};
 }
 
 /**
@@ -128,7 +134,7 @@ function makeTransport(upkeep: Upkeep, isReadOnly: boolean): DeviceTransport {
 }
 
 /** Returns whether all is on the medium. */
-function serve(config: ServerConfig, {volume, device}: Opened): boolean {
+function serve(config: ServerConfig, {volume, device, sandbox}: Opened): boolean {
 	const say = (text: string) => {
 		const lines = text.split('\n').map(printable);
 		writeError(`ext4box: ${printable(config.imageName)}: ${lines.join('\n')}\n`);
@@ -148,7 +154,9 @@ function serve(config: ServerConfig, {volume, device}: Opened): boolean {
 	const fileSystem = new FileSystem(volume, {
 		config,
 		status: () =>
-			encodeStatus(collectStatus({config, volume, device, connection, faults, fileSystem})),
+			encodeStatus(
+				collectStatus({config, sandbox, volume, device, connection, faults, fileSystem}),
+			),
 		invalidateAttributes: nodeId => connection.invalidateAttributes(nodeId),
 		remounted: () => upkeep.restart(),
 	});

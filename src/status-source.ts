@@ -7,10 +7,12 @@ import type {FileSystem} from './filesystem.ts';
 import {uuidText} from './format.ts';
 import type {Connection} from './fuse/connection.ts';
 import type {ServerConfig} from './mount/server-config.ts';
+import type {SandboxState} from './sandbox/levels.ts';
 import type {Status, Writing} from './status.ts';
 
 export type StatusSource = {
 	readonly config: ServerConfig;
+	readonly sandbox: SandboxState;
 	readonly volume: Volume;
 	readonly device: CountingDevice;
 	readonly connection: Connection;
@@ -43,6 +45,7 @@ export function collectStatus(source: StatusSource): Status {
 		image: config.imageName,
 		readOnly: volume.transactions?.isWritable !== true,
 		allowOther: config.allowOther,
+		sandbox: source.sandbox,
 		dataPath: {kind: 'fuse', reason: 'this version does not speak FUSE iomap'},
 		protocol: {
 			minor: agreement?.minor ?? 0,

@@ -3,6 +3,7 @@
  * way that needs no path, no socket and no second descriptor in the server.
  */
 import type {Fault} from './faults.ts';
+import type {SandboxState} from './sandbox/levels.ts';
 
 /** Kept below 2^14, the field for the size in an ioctl's number. */
 export const statusBytesMax = 16_376;
@@ -27,6 +28,8 @@ export type Status = {
 	/** As things are now: `remount,ro` and `errors=remount-ro` make it true. */
 	readonly readOnly: boolean;
 	readonly allowOther: boolean;
+	/** What stands between the server and the machine. */
+	readonly sandbox: SandboxState;
 	/** Who moves the data: `fuse` is this server. */
 	readonly dataPath: {readonly kind: 'fuse'; readonly reason: string};
 	readonly protocol: {

@@ -74,6 +74,9 @@ const c = {
 	mount: bind(
 		'int mount(const char *source, const uint8_t *target, const char *type, unsigned long flags, const void *data)',
 	),
+	syscall: bind(
+		'intptr_t syscall(intptr_t number, intptr_t a, intptr_t b, intptr_t c, intptr_t d, intptr_t e, intptr_t f)',
+	),
 	clock_gettime: bind('int clock_gettime(int clock, void *time)'),
 };
 
@@ -305,4 +308,21 @@ export function coarseTime(): Time {
 /** mount(2) for a mount that exists: `flags` are all that it is to have. */
 export function changeMount(path: string, flags: number): void {
 	call('mount', null, withNul(Buffer.from(path)), null, flags, null);
+}
+
+/** Where the bytes are, for structures that point at others. They must be kept while it is used. */
+export function addressOf(bytes: Uint8Array): bigint {
+	return koffi.address(bytes);
+}
+
+const noValues = [0, 0, 0, 0, 0, 0];
+
+/**
+ * Any system call, by its number: for the sandbox, which takes the rest of them away. Returns what
+ * it does, or the errno as a negative number.
+ */
+export function systemCall(number: number, ...values: (number | Uint8Array)[]): number {
+	const words = values.map(value => (typeof value === 'number' ? value : addressOf(value)));
+	const result = c.syscall(number, ...words, ...noValues.slice(words.length));
+	return result < 0 ? -koffi.errno() : result;
 }

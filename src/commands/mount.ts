@@ -3,10 +3,19 @@ import {UsageError} from '../cli-error.ts';
 import {parseCommand, placeOptions} from '../command-line.ts';
 import {log, setLogLevel} from '../log.ts';
 import {decideAccess} from '../mount/access.ts';
-import {findPrograms, launchMount, type Mounted, type Programs} from '../mount/launch.ts';
+import {askStatus} from '../mount/ask-status.ts';
+import {
+	findPrograms,
+	launchMount,
+	type Mounted,
+	type Programs,
+	type SandboxRequest,
+} from '../mount/launch.ts';
 import {prepareMountpoint} from '../mount/mountpoint.ts';
 import {parseMountOptions} from '../mount/options.ts';
 import {remount} from '../mount/remount.ts';
+import {parseSandbox, sandboxOptions} from '../mount/sandbox-options.ts';
+import {describeSandbox} from '../sandbox/describe.ts';
 
 export const usage = `Usage: ext4box mount IMAGE DIR [-r] [-o OPTIONS] [--partition N | --offset BYTES]
                      [--foreground] [--verbose]
@@ -23,8 +32,13 @@ and ext4box or fusermount3 (package fuse3) be installed; without either, see "ex
   --partition N, --offset BYTES
                       as -o partition=N, -o offset=BYTES
   -f, --foreground    stay until the mount ends; ^C ends it
+      --sandbox LEVEL     how the server is kept apart: normal (the default), strict (no machine code is
+                      made while it runs: slower), or off
+      --require-sandbox LEVEL
+                      serve nothing with less: partial, normal, strict
   -v, --verbose       say which way was taken, and why no better one: the privileged helper that
-                      "make install" puts in place, mount(2) as root, or fusermount3
+                      "make install" puts in place, mount(2) as root, or fusermount3;
+                      and what the sandbox consists of
   -h, --help          show this text
 
 What is mounted
@@ -87,6 +101,7 @@ type Arguments = {
 	readonly directory: string | undefined;
 	readonly lists: readonly string[];
 	readonly isForeground: boolean;
+	readonly sandbox: SandboxRequest;
 	readonly isVerbose: boolean;
 };
 
@@ -100,6 +115,7 @@ function parse(args: string[]): Arguments {
 			offset: {type: 'string'},
 			'read-only': {type: 'boolean', short: 'r', default: false},
 			foreground: {type: 'boolean', short: 'f', default: false},
+			...sandboxOptions,
 			verbose: {type: 'boolean', short: 'v', default: false},
 		},
 		['IMAGE', '[DIR]'],
@@ -114,12 +130,13 @@ function parse(args: string[]): Arguments {
 			...(values['read-only'] === true ? ['ro'] : []),
 		],
 		isForeground: values.foreground === true,
+		sandbox: parseSandbox(values),
 		isVerbose: values.verbose === true,
 	};
 }
 
 async function mount(
-	{image, directory, lists, isForeground, isVerbose}: Arguments,
+	{image, directory, lists, isForeground, sandbox, isVerbose}: Arguments,
 	programs: Programs,
 ): Promise<number> {
 	setLogLevel('info');
@@ -139,9 +156,11 @@ async function mount(
 		}
 		if (isVerbose) {
 			log.info(describe(mountpoint, mounted));
+			telling = tellSandbox(mountpoint);
 		}
 	};
-	const outcome = await launchMount({image, mountpoint, options, isReadOnly}, programs, {
+	let telling: Promise<void> | undefined;
+	const outcome = await launchMount({image, mountpoint, options, isReadOnly, sandbox}, programs, {
 		isForeground: isForeground || options.debug,
 		onReady,
 		onSkipped: reason => {
@@ -150,7 +169,15 @@ async function mount(
 			}
 		},
 	});
+	await telling;
 	return outcome.kind === 'refused' ? 1 : outcome.exitCode;
+}
+
+/** Only the server itself knows what holds around it. */
+async function tellSandbox(mountpoint: string): Promise<void> {
+	const answer = await askStatus(mountpoint);
+	const sandbox = answer.kind === 'answered' ? describeSandbox(answer.status.sandbox) : 'not known';
+	log.info(`sandbox: ${sandbox}`);
 }
 
 const waysInWords: Readonly<Record<Mounted['way'], string>> = {

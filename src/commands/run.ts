@@ -6,9 +6,16 @@ import {CliError, UsageError} from '../cli-error.ts';
 import {parseCommand, placeOptions} from '../command-line.ts';
 import {log, setLogLevel} from '../log.ts';
 import {decideAccess} from '../mount/access.ts';
-import {findPrograms, launchRun, type Mounted, type Programs} from '../mount/launch.ts';
+import {
+	findPrograms,
+	launchRun,
+	type Mounted,
+	type Programs,
+	type SandboxRequest,
+} from '../mount/launch.ts';
 import {prepareMountpoint} from '../mount/mountpoint.ts';
 import {parseMountOptions} from '../mount/options.ts';
+import {parseSandbox, sandboxOptions} from '../mount/sandbox-options.ts';
 
 export const usage = `Usage: ext4box run IMAGE [--at DIR] [--ro] [-o OPTIONS] -- COMMAND [ARGUMENT...]
 
@@ -25,6 +32,10 @@ files are shown as yours, unless a mapping is asked for (owners that are not you
   --partition N, --offset BYTES
                       where on the disk the file system is
   -o OPTIONS          mount options, as for "ext4box mount"
+      --sandbox LEVEL     how the server is kept apart: normal (the default), strict (no machine code is
+                      made while it runs: slower), or off
+      --require-sandbox LEVEL
+                      serve nothing with less: partial, normal, strict
   -v, --verbose       say where it was mounted
   -h, --help          show this text
 
@@ -48,6 +59,7 @@ type Arguments = {
 	readonly at: string | null;
 	readonly lists: readonly string[];
 	readonly command: readonly string[];
+	readonly sandbox: SandboxRequest;
 	readonly isVerbose: boolean;
 };
 
@@ -64,6 +76,7 @@ function parse(args: string[]): Arguments {
 			options: {type: 'string', short: 'o', multiple: true, default: []},
 			partition: {type: 'string'},
 			offset: {type: 'string'},
+			...sandboxOptions,
 			verbose: {type: 'boolean', short: 'v', default: false},
 		},
 		['IMAGE'],
@@ -75,11 +88,18 @@ function parse(args: string[]): Arguments {
 	}
 	const ro = values.ro === true ? ['ro'] : [];
 	const lists = [...values.options, ...placeOptions(values), ...ro];
-	return {image, at: values.at ?? null, lists, command, isVerbose: values.verbose === true};
+	return {
+		image,
+		at: values.at ?? null,
+		lists,
+		command,
+		sandbox: parseSandbox(values),
+		isVerbose: values.verbose === true,
+	};
 }
 
 async function runCommand(
-	{image, at, lists, command, isVerbose}: Arguments,
+	{image, at, lists, command, sandbox, isVerbose}: Arguments,
 	programs: Programs,
 ): Promise<number> {
 	if (isVerbose) {
@@ -94,7 +114,7 @@ async function runCommand(
 		log.info(`mounted on ${mountpoint} in a namespace (${device})`);
 	};
 	try {
-		const outcome = await launchRun({image, mountpoint, options, isReadOnly}, programs, {
+		const outcome = await launchRun({image, mountpoint, options, isReadOnly, sandbox}, programs, {
 			command,
 			isTemporary,
 			onReady,

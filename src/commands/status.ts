@@ -5,6 +5,7 @@ import {parseCommand} from '../command-line.ts';
 import {askStatus, type StatusAnswer} from '../mount/ask-status.ts';
 import {isExt4box, type Mount, mountAt, readMounts, resolveMountpoint} from '../mount/mounts.ts';
 import {formatTable, print, printJson, printLine} from '../output.ts';
+import {describeSandbox} from '../sandbox/describe.ts';
 import type {Status} from '../status.ts';
 
 export const usage = `Usage: ext4box status [DIR] [--json]
@@ -171,6 +172,7 @@ export function describe(mount: Mount, status: Status): string {
 		['volume', `${label}, ${volume.uuid}, blocks of ${volume.blockSize} bytes${replayed}`],
 		['features', volume.features.join(' ')],
 		['data', `through this server: ${status.dataPath.reason}`],
+		['sandbox', describeSandbox(status.sandbox)],
 		['protocol', `FUSE 7.${protocol.minor} (kernel 7.${protocol.kernelMinor})`],
 		['serving', `for ${duration(status.uptimeSeconds)}`],
 		['CPU', `${cpuSeconds.user.toFixed(2)} s user, ${cpuSeconds.system.toFixed(2)} s system`],

@@ -3,6 +3,8 @@ import {existsSync, readFileSync} from 'node:fs';
 import {dirname, join, resolve} from 'node:path';
 import type {Readable} from 'node:stream';
 import {CliError} from '../cli-error.ts';
+import type {SandboxLevel, WantedLevel} from '../sandbox/levels.ts';
+import {exposedFiles} from './exposed-files.ts';
 import type {HelperFailure} from './failures.ts';
 import {fsnameBytesMax, type MountOptions, ownerMapOf} from './options.ts';
 import type {ServerConfig} from './server-config.ts';
@@ -14,6 +16,14 @@ export type Programs = {
 	readonly installed?: string;
 	/** The server's argv without its last argument, the ServerConfig. The first is absolute. */
 	readonly server: readonly string[];
+	/** What the server may see in its sandbox besides its Node; absolute. */
+	readonly exposed: readonly string[];
+};
+
+/** How the server is to be kept apart, and with how little of it nothing is to be served. */
+export type SandboxRequest = {
+	readonly level: WantedLevel;
+	readonly required: SandboxLevel;
 };
 
 export type LaunchRequest = {
@@ -23,6 +33,7 @@ export type LaunchRequest = {
 	readonly options: MountOptions;
 	/** As `decideAccess` settled it. */
 	readonly isReadOnly: boolean;
+	readonly sandbox: SandboxRequest;
 };
 
 /** A mount that answers. */
@@ -43,7 +54,12 @@ export const nodeFlags: readonly string[] = [
 	'--max-old-space-size=96',
 	'--max-semi-space-size=2',
 	'--disable-sigusr1',
+	'--disable-proto=delete',
+	'--disallow-code-generation-from-strings',
 ];
+
+/** V8 interprets: then no memory ever needs to become executable. */
+const strictFlag = '--jitless';
 
 /** Finds the helper and the server's entry beside the code that runs: sources, or what was built. */
 export function findPrograms(): Programs {
@@ -54,11 +70,13 @@ export function findPrograms(): Programs {
 			`the mount helper is not built: run "make -C ${join(packageRoot(), 'mount-helper')}" (it needs a C compiler)`,
 		);
 	}
+	const source = join(import.meta.dirname, '..');
 	const installed = findInstalled();
 	return {
 		helper,
 		...(installed === null ? {} : {installed}),
-		server: [process.execPath, ...nodeFlags, join(import.meta.dirname, '..', entry)],
+		server: [process.execPath, ...nodeFlags, join(source, entry)],
+		exposed: exposedFiles(packageRoot(), source),
 	};
 }
 
@@ -110,7 +128,8 @@ export async function launchMount(
 		}
 		how.onSkipped(outcome.failure.text);
 	}
-	const args = [...mine, '--', ...programs.server, config];
+	const {exposing, argv} = serverArguments(request, programs);
+	const args = [...mine, ...exposing, '--', ...argv, config];
 	return await explain(await superviseHelper(programs.helper, args, how.onReady), request);
 }
 
@@ -125,15 +144,23 @@ export async function launchRun(
 	programs: Programs,
 	how: {command: readonly string[]; isTemporary: boolean; onReady: (mounted: Mounted) => void},
 ): Promise<Outcome> {
-	const server = [...programs.server, serverConfig(request, 'me')];
+	const {exposing, argv} = serverArguments(request, programs);
+	const server = [...argv, serverConfig(request, 'me')];
 	const args = [
-		...['run', ...sharedArguments(request), ...(how.isTemporary ? ['--temporary', '--enter'] : [])],
+		...['run', ...sharedArguments(request), ...exposing],
+		...(how.isTemporary ? ['--temporary', '--enter'] : []),
 		...['--server-argc', String(server.length), '--', ...server, ...how.command],
 	];
 	return await explain(await superviseHelper(programs.helper, args, how.onReady), request);
 }
 
-function sharedArguments({image, mountpoint, options, isReadOnly}: LaunchRequest): string[] {
+function sharedArguments({
+	image,
+	mountpoint,
+	options,
+	isReadOnly,
+	sandbox,
+}: LaunchRequest): string[] {
 	const chosen: [boolean, string][] = [
 		[isReadOnly, '--read-only'],
 		[options.allowOther, '--allow-other'],
@@ -145,6 +172,7 @@ function sharedArguments({image, mountpoint, options, isReadOnly}: LaunchRequest
 		...['--report-fd', String(reportFd), '--image', image, '--mountpoint', mountpoint],
 		...['--fsname', options.fsname ?? fsnameOf(image)],
 		...['--watchdog', String(options.watchdogSeconds)],
+		...['--sandbox', sandbox.level, '--require-sandbox', sandbox.required],
 		...chosen.flatMap(([isChosen, name]) => (isChosen ? [name] : [])),
 	];
 }
@@ -154,6 +182,17 @@ function fsnameOf(image: string): string {
 	const path = resolve(image).replace(/[\0-\x1f\x7f]/g, '?');
 	return Buffer.byteLength(path) <= fsnameBytesMax ? path : 'ext4box';
 }
+
+/** The server's argv but for its one argument, and what it may see: the installed helper has its own. */
+function serverArguments({sandbox}: LaunchRequest, {server, exposed}: Programs): ServerArguments {
+	const [node = '', ...rest] = server; // The first is absolute, so it is there.
+	return {
+		exposing: exposed.flatMap(path => ['--expose', path]),
+		argv: [node, ...(sandbox.level === 'strict' ? [strictFlag] : []), ...rest],
+	};
+}
+
+type ServerArguments = {readonly exposing: readonly string[]; readonly argv: readonly string[]};
 
 /** The server's one argument. */
 function serverConfig(

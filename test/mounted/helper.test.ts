@@ -93,7 +93,7 @@ mounts('the supervisor is named after the device number', async (t, place) => {
 });
 
 mounts(
-	'the server gets descriptors 0 to 4, its own session and no environment',
+	'the server gets descriptors 0 to 4, its own session and no environment but what its sandbox is',
 	async (t, place) => {
 		const ended = await place.mount('inspect');
 		t.is(ended.code, 0);
@@ -110,7 +110,7 @@ mounts(
 		);
 		t.deepEqual(
 			lines.filter(line => line.startsWith('env')),
-			[],
+			['env EXT4BOX_SANDBOX=wanted\toff'],
 		);
 		t.true(lines.includes('session own'));
 		t.true(lines.includes('image 1048576 bytes'));

@@ -7,6 +7,7 @@ const status: Status = {
 	image: 'disk.img',
 	readOnly: true,
 	allowOther: false,
+	sandbox: {level: 'off', wanted: 'off', required: 'off', layers: []},
 	dataPath: {kind: 'fuse', reason: 'a test'},
 	protocol: {minor: 45, kernelMinor: 45, flags: []},
 	uptimeSeconds: 1,

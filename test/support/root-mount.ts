@@ -9,6 +9,7 @@ import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {nodeFlags} from '../../src/mount/launch.ts';
 import type {ServerConfig} from '../../src/mount/server-config.ts';
+import {reportVariable} from '../../src/sandbox/helper-report.ts';
 import {defaultConfig} from './server-config.ts';
 
 const serverPath = fileURLToPath(new URL('../../src/server-main.ts', import.meta.url));
@@ -55,6 +56,8 @@ export class RootMount implements AsyncDisposable {
 				NODE: process.execPath,
 				SERVER: serverPath,
 				CONFIG: JSON.stringify(config),
+				// No helper, no sandbox: test/sandbox has servers with both.
+				[reportVariable]: 'wanted\toff\nrequired\toff\n',
 			},
 		});
 		this.#server.stderr?.on('data', chunk => {

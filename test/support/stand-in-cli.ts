@@ -23,7 +23,7 @@ try {
 	if (command === undefined) {
 		throw new Error(`no command ${name}`);
 	}
-	process.exitCode = await command.run(args, {helper, server: [server, mode]});
+	process.exitCode = await command.run(args, {helper, server: [server, mode], exposed: []});
 } catch (error) {
 	if (!(error instanceof CliError)) {
 		throw error;

@@ -1,0 +1,194 @@
+#include "sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "sandbox-layers.h"
+
+/* Whom root's servers run as: an id that owns nothing. The kernel's overflow id; "nobody". */
+enum { UNPRIVILEGED_ID = 65534 };
+
+bool problem_set(struct problem *problem, int error, const char *format, ...) {
+	va_list arguments;
+	va_start(arguments, format);
+	int length = vsnprintf(problem->text, sizeof problem->text, format, arguments);
+	va_end(arguments);
+	if (error != 0 && length > 0 && (size_t)length < sizeof problem->text) {
+		snprintf(problem->text + length, sizeof problem->text - (size_t)length, ": %s",
+		         strerror(error));
+	}
+	/* The report has one line a layer, fields parted by tabs. */
+	for (char *at = problem->text; *at != 0; at++) {
+		if (*at == '\n' || *at == '\t') {
+			*at = ' ';
+		}
+	}
+	return false;
+}
+
+/* One line of the report: NAME yes|no DETAIL. */
+__attribute__((format(printf, 4, 5))) static void tell(struct sandbox *sandbox, const char *name,
+                                                       bool is_active, const char *format, ...) {
+	size_t used = strlen(sandbox->report);
+	size_t left = sizeof sandbox->report - used;
+	char detail[300];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(detail, sizeof detail, format, arguments);
+	va_end(arguments);
+	snprintf(sandbox->report + used, left, "%s\t%s\t%s\n", name, is_active ? "yes" : "no", detail);
+}
+
+static const char *level_name(enum sandbox_level level) {
+	static const char *const names[] = {"off", "partial", "normal", "strict"};
+	return names[level];
+}
+
+void sandbox_prepare(struct sandbox *sandbox, const struct options *options, bool has_identity) {
+	/* Of `run`, root is the only id there is. */
+	bool is_root = geteuid() == 0 && options->action != ACTION_RUN;
+	*sandbox = (struct sandbox){
+		.level = options->sandbox,
+		.start = has_identity ? START_IDENTITY : is_root ? START_ROOT : START_USER,
+		.uid = geteuid(),
+		.gid = getegid(),
+	};
+	snprintf(sandbox->report, sizeof sandbox->report, "wanted\t%s\nrequired\t%s\n",
+	         level_name(options->sandbox), level_name(options->require_sandbox));
+}
+
+pid_t sandbox_fork(struct sandbox *sandbox) {
+	return sandbox->level == SANDBOX_OFF ? fork() : sandbox_clone(sandbox);
+}
+
+/*
+ * In the child: of an installed helper it is nobody's but the server's own, so that no caller can
+ * trace the loader that is asked, and answer in its place.
+ */
+static void find_files(struct sandbox *sandbox, const struct options *options) {
+	struct problem problem = {""};
+	bool is_complete = sandbox_add_file(sandbox, options->server[0], &problem) &&
+	                   sandbox_add_libraries(sandbox, options->server[0], &problem);
+	for (int index = 0; is_complete && index < options->expose_count; index++) {
+		is_complete = sandbox_add_file(sandbox, options->expose[index], &problem);
+	}
+	if (!is_complete) {
+		snprintf(sandbox->files_problem, sizeof sandbox->files_problem, "%s", problem.text);
+	}
+}
+
+static bool fatal(const char *layer, const struct problem *problem) {
+	dprintf(STDERR_FILENO, "ext4box: sandbox: %s: %s\n", layer, problem->text);
+	return false;
+}
+
+static bool enter_root(struct sandbox *sandbox) {
+	struct problem problem = {""};
+	bool is_fatal = false;
+	if (!sandbox->has_namespaces) {
+		tell(sandbox, "root", false, "%s", "needs a mount namespace");
+	} else if (sandbox->files_problem[0] != 0) {
+		tell(sandbox, "root", false, "%s", sandbox->files_problem);
+	} else if (sandbox_make_root(sandbox, &problem, &is_fatal)) {
+		sandbox->has_root = true;
+		tell(sandbox, "root", true, "%d files and directories, read-only", sandbox->file_count);
+	} else if (is_fatal) {
+		return fatal("root", &problem);
+	} else {
+		tell(sandbox, "root", false, "%s", problem.text);
+	}
+	return true;
+}
+
+/*
+ * Root gives up its id, and gets the user namespace that the others have from the start. A
+ * container's root may have no other id to take; then it keeps its own, without its capabilities.
+ */
+static bool leave_root_id(struct sandbox *sandbox, int proc) {
+	struct problem problem = {""};
+	if (sandbox_change_id(UNPRIVILEGED_ID, UNPRIVILEGED_ID, &problem)) {
+		sandbox->uid = sandbox->gid = UNPRIVILEGED_ID;
+		tell(sandbox, "id", true, "%d, which owns nothing", UNPRIVILEGED_ID);
+	} else if (errno == EINVAL) {
+		tell(sandbox, "id", false, "%s", problem.text);
+	} else {
+		return fatal("id", &problem);
+	}
+	if (!sandbox->has_namespaces) {
+		return true;
+	}
+	if (unshare(CLONE_NEWUSER) == 0) {
+		sandbox->has_user = true;
+		return sandbox_map_ids(proc, sandbox->uid, sandbox->gid, &problem) ||
+		       fatal("user namespace", &problem);
+	}
+	snprintf(sandbox->namespaces_problem, sizeof sandbox->namespaces_problem,
+	         "no user namespace: %s", strerror(errno));
+	return true;
+}
+
+static void tell_namespaces(struct sandbox *sandbox) {
+	if (!sandbox->has_user || !sandbox->has_namespaces) {
+		tell(sandbox, "namespaces", false, "%s", sandbox->namespaces_problem);
+	} else {
+		tell(sandbox, "namespaces", true, "user, mount, pid, network, ipc, uts, cgroup");
+	}
+}
+
+static bool enter_rest(struct sandbox *sandbox) {
+	struct problem problem = {""};
+	bool is_bounding_empty = false;
+	if (!sandbox_set_limits(&problem)) {
+		return fatal("limits", &problem);
+	}
+	tell(sandbox, "limits", true, "memory, descriptors, core dumps, locked memory, queues");
+	if (!sandbox_drop_capabilities(&is_bounding_empty, &problem)) {
+		return fatal("capabilities", &problem);
+	}
+	tell(sandbox, "capabilities", true, "%s",
+	     is_bounding_empty ? "none, none to be had" : "none; no_new_privs, the bounding set stays");
+	int abi = sandbox_landlock(sandbox, &problem);
+	if (abi > 0) {
+		tell(sandbox, "landlock", true, "version %d", abi);
+	} else {
+		tell(sandbox, "landlock", false, "%s", problem.text);
+	}
+	return true;
+}
+
+bool sandbox_enter(struct sandbox *sandbox, const struct options *options) {
+	struct problem problem = {""};
+	if (sandbox->level == SANDBOX_OFF) {
+		return true;
+	}
+	/* A set-id program's /proc entries belong to root; execve makes this as it was. */
+	prctl(PR_SET_DUMPABLE, 1);
+	int proc = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (sandbox->start == START_USER && sandbox->has_user &&
+	    !sandbox_map_ids(proc, sandbox->uid, sandbox->gid, &problem)) {
+		return fatal("user namespace", &problem);
+	}
+	if (sandbox->start == START_IDENTITY) {
+		sandbox_unshare_rest(sandbox);
+		tell(sandbox, "id", true, "%u, its own", (unsigned)geteuid());
+	}
+	find_files(sandbox, options);
+	if (!enter_root(sandbox) ||
+	    (sandbox->start == START_ROOT && !leave_root_id(sandbox, proc))) {
+		return false;
+	}
+	tell_namespaces(sandbox);
+	if (proc >= 0) {
+		close(proc);
+	}
+	if (!enter_rest(sandbox)) {
+		return false;
+	}
+	return sandbox_seccomp(&problem) || fatal("seccomp", &problem);
+}
