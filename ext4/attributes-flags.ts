@@ -1,13 +1,12 @@
 /**
- * Changing what chattr(1) and lsattr(1) deal with: inode flags, the project, the generation, and the
- * label of the file system. The rules are those of the kernel's ext4 and of its VFS.
+ * Changing what chattr(1) and lsattr(1) deal with: inode flags, the project, the generation. The
+ * rules are those of the kernel's ext4 and of its VFS.
  */
 import {isImmutable} from './attributes-binding.ts';
 import {isEmptyDirectory} from './directory/write.ts';
 import {FileError} from './errors.ts';
 import type {Handle} from './journal/handle.ts';
 import {type Inode, inodeBaseSize, inodeFlags} from './layout/inode.ts';
-import {ext4_super_block, superblockPosition} from './layout/superblock.ts';
 import {transferQuota} from './quota/charge.ts';
 import type {Volume} from './volume.ts';
 
@@ -158,29 +157,4 @@ export function setGeneration(handle: Handle, inode: Inode, generation: number):
 	const edited = handle.edit(inode);
 	edited.generation = generation;
 	edited.changeTime = handle.now;
-}
-
-/**
- * Sets the label of the file system: the bytes up to the first NUL. Throws `FileError` EINVAL for
- * more than 16 of them, EPERM for who is not privileged.
- */
-export function setLabel(handle: Handle, bytes: Uint8Array, caller: FlagsCaller): void {
-	if (!caller.isPrivileged) throw new FileError('EPERM', 'the label is for the privileged');
-	const {s_volume_name} = ext4_super_block.fields;
-	const end = bytes.indexOf(0);
-	const label = bytes.slice(0, end === -1 ? bytes.length : end);
-	if (label.length > s_volume_name.length) {
-		throw new FileError('EINVAL', `a label has ${s_volume_name.length} bytes at most`);
-	}
-	const {cache, geometry} = handle.volume;
-	handle.touch(cache.read(Math.floor(superblockPosition / geometry.blockSize)));
-	const superblock = handle.editSuperblock();
-	const raw = ext4_super_block.edit(superblock.view, 0);
-	const before = raw.s_volume_name.slice();
-	// The rollback of the handle restores what was decoded, not the bytes.
-	handle.onRollback(() => {
-		raw.s_volume_name = before;
-	});
-	raw.s_volume_name = label;
-	superblock.label = label;
 }

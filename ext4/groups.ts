@@ -34,6 +34,26 @@ export function firstBlockOfGroup(superblock: Superblock, index: number): number
 	return firstDataBlock + index * blocksPerGroup;
 }
 
+/** Blocks at the start of a group for the superblock's copy, descriptors, and those yet to come. */
+export function headBlocks(superblock: Superblock, index: number): number {
+	const {geometry, firstMetaGroup, reservedDescriptorBlocks, features} = superblock;
+	const {descriptorsPerBlock, groupCount} = geometry;
+	const hasCopy = hasSuperblockCopy(superblock, index);
+	// With 1 KiB blocks counted from 0 (bigalloc), block 0 is the boot block's.
+	const bootBlocks =
+		index === 0 && geometry.blockSize === 1024 && geometry.firstDataBlock === 0 ? 1 : 0;
+	if (Math.floor(index / descriptorsPerBlock) < firstMetaGroup) {
+		if (!hasCopy) return 0;
+		const descriptorBlocks = features.has('meta_bg')
+			? firstMetaGroup
+			: Math.ceil(groupCount / descriptorsPerBlock);
+		return bootBlocks + 1 + descriptorBlocks + reservedDescriptorBlocks;
+	}
+	const inMeta = index % descriptorsPerBlock;
+	const holdsDescriptors = inMeta === 0 || inMeta === 1 || inMeta === descriptorsPerBlock - 1;
+	return bootBlocks + (hasCopy ? 1 : 0) + (holdsDescriptors ? 1 : 0);
+}
+
 /**
  * The physical block that holds descriptor block `index` of the table: behind the superblock, or,
  * from the first meta block group on, at the start of the group that the block describes.

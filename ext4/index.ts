@@ -12,7 +12,6 @@ export {
 	setFlags,
 	setFsxattr,
 	setGeneration,
-	setLabel,
 	shownFlags,
 } from './attributes-flags.ts';
 export type {BudgetLimits, BudgetMeter} from './budget.ts';
@@ -40,6 +39,7 @@ export {
 	writeInlineData,
 } from './inline-data-write.ts';
 export type {Handle} from './journal/handle.ts';
+export {setLabel} from './label.ts';
 export {Features} from './layout/features.ts';
 export type {Group} from './layout/group.ts';
 export {

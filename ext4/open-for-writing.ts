@@ -155,7 +155,7 @@ function mount(
 	markMounted(volume, time);
 	sessions.set(volume, session);
 	beginTransactions(volume, session);
-	cleanOrphans(volume);
+	volume.orphanProblem = cleanOrphans(volume).problem;
 	return volume;
 }
 
@@ -223,8 +223,14 @@ export function remountReadWrite(volume: Volume): void {
 	}
 	if (session.isWritable) return;
 	session.mmp?.takeAgain();
-	markMounted(volume, session.options.clock());
-	beginTransactions(volume, session);
+	let isTaken = false;
+	try {
+		markMounted(volume, session.options.clock());
+		beginTransactions(volume, session);
+		isTaken = true;
+	} finally {
+		if (!isTaken) session.mmp?.release();
+	}
 }
 
 /**

@@ -56,6 +56,8 @@ export class Volume {
 	readonly hashes: Hashes | undefined;
 	/** What the replay of the journal brought; undefined where none was needed or wanted. */
 	recovery: RecoveryResult | undefined;
+	/** Why some inodes that a crash had left without a name could not be freed when mounting. */
+	orphanProblem: CorruptError | FileError | undefined;
 	readonly #groups: GroupTable;
 	readonly #inodeContext: InodeContext;
 	readonly #inodeScratch: Uint8Array;
@@ -216,9 +218,15 @@ export class Volume {
 		this.#oldInodes.delete(number);
 	}
 
-	/** Writes an inode's fields, and its checksum, to its place in the inode table's block. */
+	/**
+	 * Writes an inode's fields, and its checksum, to its place in the inode table's block. Throws
+	 * `FileError` EFBIG where its space can't be counted, `CorruptError`, `DeviceError`.
+	 */
 	writeInode(inode: MutableInode): void {
 		const {block, at} = this.locateInode(inode.number);
+		if (inode.sectors >= 2 ** 32 && !this.#inodeContext.hasHugeFile) {
+			throw new FileError('EFBIG', 'without huge_file a file takes less than 2 TiB');
+		}
 		encodeInode(inode, block.view, at, this.#inodeContext);
 		if (!this.superblock.hasInodeChecksums) return;
 		const sum = this.#inodeChecksum(inode.checksumSeed, block, at);

@@ -140,6 +140,10 @@ function serve(config: ServerConfig, {volume, device, sandbox}: Opened): boolean
 		writeError(`ext4box: ${printable(config.imageName)}: ${lines.join('\n')}\n`);
 	};
 	const faults = new Faults(say, Date.now);
+	const {orphanProblem} = volume;
+	if (orphanProblem !== undefined) {
+		say(`files without a name that a crash has left were not all freed: ${oneLine(orphanProblem)}`);
+	}
 	const failed = (error: unknown, operation: string, nodeId?: number): void => {
 		// Damage that was met while only reading; a transaction that meets it notes it itself.
 		if (error instanceof CorruptError) volume.transactions?.noteCorruption(error);
@@ -159,6 +163,7 @@ function serve(config: ServerConfig, {volume, device, sandbox}: Opened): boolean
 			),
 		invalidateAttributes: nodeId => connection.invalidateAttributes(nodeId),
 		remounted: () => upkeep.restart(),
+		faultNoticed: failed,
 	});
 	const connection = new Connection(
 		makeTransport(upkeep, config.readOnly),

@@ -6,12 +6,11 @@
 import type {CachedBlock} from '../block-cache.ts';
 import {crc32cOf} from '../checksum.ts';
 import {CorruptError} from '../errors.ts';
-import {firstBlockOfGroup, hasGroupChecksums} from '../groups.ts';
+import {firstBlockOfGroup, hasGroupChecksums, headBlocks} from '../groups.ts';
 import type {Handle} from '../journal/handle.ts';
 import {type Group, groupFlags} from '../layout/group.ts';
 import type {Volume} from '../volume.ts';
 import {countClear, setRange} from './bitmap.ts';
-import {headBlocks} from './zones.ts';
 
 /** Clusters of group `index`; a last one that the volume ends in the middle of counts. */
 export function clusterCountOf(volume: Volume, index: number): number {
@@ -156,7 +155,7 @@ function editBits(handle: Handle, kind: Kind, index: number): Uint8Array {
 	if (!hasFlag(volume, group, kind.flag)) {
 		const block = volume.cache.read(kind.place(group));
 		check(volume, kind, group, block);
-		handle.touch(block, seal);
+		handle.touchFixed(block, seal);
 		return block.bytes;
 	}
 	const bits = freshBits(volume, kind, group);

@@ -18,15 +18,21 @@ type Cluster = {
 	readonly directories: number;
 };
 
+/**
+ * Groups whose counts are added up for one candidate at most. A flexible group of more, which an
+ * image may claim to have, is taken for several.
+ */
+const groupsMax = 256;
+
 type Layout = {
-	/** Groups in a flexible group. */
+	/** Groups in a flexible group, or in a part of one. */
 	readonly size: number;
 	readonly count: number;
 };
 
 function layoutOf(volume: Volume): Layout {
 	const {groupCount} = volume.geometry;
-	const size = Math.min(flexGroupSize(volume), groupCount);
+	const size = Math.min(flexGroupSize(volume), groupsMax, groupCount);
 	return {size, count: Math.ceil(groupCount / size)};
 }
 

@@ -7,35 +7,14 @@
  * kernel takes when it mounts. Kernel documentation, "Layout" and "Flexible Block Groups".
  */
 import {CorruptError, UnsupportedError} from '../errors.ts';
-import {firstBlockOfGroup, hasSuperblockCopy} from '../groups.ts';
+import {firstBlockOfGroup, headBlocks} from '../groups.ts';
 import {journalPiecesMax} from '../journal/superblock.ts';
 import {ext4_super_block} from '../layout/superblock.ts';
 import {mapAt} from '../mapping/map.ts';
-import type {Superblock} from '../superblock.ts';
 import type {Volume} from '../volume.ts';
 
 /** 4 TiB with blocks of 1 KiB, 64 TiB with those of 4 KiB. The zones of all are kept in memory. */
 const groupsMax = 2 ** 19;
-
-/** Blocks at the start of a group for the superblock's copy, descriptors, and those yet to come. */
-export function headBlocks(superblock: Superblock, index: number): number {
-	const {geometry, firstMetaGroup, reservedDescriptorBlocks, features} = superblock;
-	const {descriptorsPerBlock, groupCount} = geometry;
-	const hasCopy = hasSuperblockCopy(superblock, index);
-	// With 1 KiB blocks counted from 0 (bigalloc), block 0 is the boot block's.
-	const bootBlocks =
-		index === 0 && geometry.blockSize === 1024 && geometry.firstDataBlock === 0 ? 1 : 0;
-	if (Math.floor(index / descriptorsPerBlock) < firstMetaGroup) {
-		if (!hasCopy) return 0;
-		const descriptorBlocks = features.has('meta_bg')
-			? firstMetaGroup
-			: Math.ceil(groupCount / descriptorsPerBlock);
-		return bootBlocks + 1 + descriptorBlocks + reservedDescriptorBlocks;
-	}
-	const inMeta = index % descriptorsPerBlock;
-	const holdsDescriptors = inMeta === 0 || inMeta === 1 || inMeta === descriptorsPerBlock - 1;
-	return bootBlocks + (hasCopy ? 1 : 0) + (holdsDescriptors ? 1 : 0);
-}
 
 type Zone = {readonly start: number; end: number};
 

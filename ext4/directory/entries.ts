@@ -32,6 +32,9 @@ export type EntryRules = {
 	readonly hasHashes: boolean;
 };
 
+/** What the bytes of an entry depend on. */
+export type EntryForm = Pick<EntryRules, 'blockSize' | 'hasTypes' | 'hasChecksums' | 'hasHashes'>;
+
 export function rulesOf(volume: Volume, directory: Inode): EntryRules {
 	const {features, geometry} = volume;
 	const has = (flag: number) => (directory.flags & flag) !== 0;

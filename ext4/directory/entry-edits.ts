@@ -10,7 +10,7 @@ import {
 	recordLengthMin,
 	tailFileType,
 } from '../layout/directory.ts';
-import {type EntryRules, entryNameLength, isDotName, nameAt, recordLengthAt} from './entries.ts';
+import {type EntryForm, entryNameLength, isDotName, nameAt, recordLengthAt} from './entries.ts';
 
 /** Bytes with entries in `[start, end)`, as `Stretch`; offsets count from the start of `bytes`. */
 export type EntryArea = {
@@ -47,8 +47,8 @@ export function writeRecordLength(
 }
 
 /** Where the entries of a block end: behind them lies the tail with the checksum. */
-export function blockEntriesEnd(rules: EntryRules): number {
-	return rules.blockSize - (rules.hasChecksums ? ext4_dir_entry_tail.sizeBytes : 0);
+export function blockEntriesEnd(form: EntryForm): number {
+	return form.blockSize - (form.hasChecksums ? ext4_dir_entry_tail.sizeBytes : 0);
 }
 
 /** Bytes that the entry at `at` needs; 0 for one that is not in use. */
@@ -56,11 +56,11 @@ export function usedLengthAt(
 	bytes: Uint8Array,
 	view: DataView,
 	at: number,
-	rules: EntryRules,
+	form: EntryForm,
 ): number {
 	if (view.getUint32(at, true) === 0) return 0;
 	const length = entryNameLength(bytes, at);
-	const hasHashes = rules.hasHashes && !isDotName(bytes, at + nameAt, length);
+	const hasHashes = form.hasHashes && !isDotName(bytes, at + nameAt, length);
 	return recordLengthMin(length, hasHashes);
 }
 
@@ -68,13 +68,13 @@ export function usedLengthAt(
  * The first entry with `needed` bytes to spare, -1 where none has them. Throws `CorruptError` for
  * an entry that reaches into the tail.
  */
-export function findRoom(area: EntryArea, needed: number, rules: EntryRules): number {
+export function findRoom(area: EntryArea, needed: number, form: EntryForm): number {
 	const {bytes, view, start, end} = area;
 	for (let at = start; at < end; ) {
-		const length = recordLengthAt(view, at, rules.blockSize);
+		const length = recordLengthAt(view, at, form.blockSize);
 		if (at + length > end) reachesBeyond(at);
 		// Most entries have nothing to spare, which their length alone tells.
-		if (length >= needed && length - usedLengthAt(bytes, view, at, rules) >= needed) return at;
+		if (length >= needed && length - usedLengthAt(bytes, view, at, form) >= needed) return at;
 		at += length;
 	}
 	return -1;
@@ -94,23 +94,23 @@ export function writeEntry(
 	at: number,
 	length: number,
 	entry: NewEntry,
-	rules: EntryRules,
+	form: EntryForm,
 ): void {
 	const {bytes, view} = area;
 	view.setUint32(at, entry.inode, true);
-	writeRecordLength(view, at, length, rules.blockSize);
+	writeRecordLength(view, at, length, form.blockSize);
 	view.setUint8(at + nameLenField.at, entry.name.length);
-	setTarget(area, at, entry, rules);
+	setTarget(area, at, entry, form);
 	bytes.set(entry.name, at + nameAt);
 }
 
 /** Puts an entry into the room that `findRoom` found at `at`. */
-export function insertEntry(area: EntryArea, at: number, entry: NewEntry, rules: EntryRules): void {
+export function insertEntry(area: EntryArea, at: number, entry: NewEntry, form: EntryForm): void {
 	const {bytes, view} = area;
-	const length = recordLengthAt(view, at, rules.blockSize);
-	const used = usedLengthAt(bytes, view, at, rules);
-	if (used > 0) writeRecordLength(view, at, used, rules.blockSize);
-	writeEntry(area, at + used, length - used, entry, rules);
+	const length = recordLengthAt(view, at, form.blockSize);
+	const used = usedLengthAt(bytes, view, at, form);
+	if (used > 0) writeRecordLength(view, at, used, form.blockSize);
+	writeEntry(area, at + used, length - used, entry, form);
 }
 
 /** Has the entry at `at` lead elsewhere. */
@@ -118,11 +118,11 @@ export function setTarget(
 	{view}: EntryArea,
 	at: number,
 	target: {readonly inode: number; readonly typeCode: number},
-	rules: EntryRules,
+	form: EntryForm,
 ): void {
 	view.setUint32(at, target.inode, true);
 	// Without types this byte is the upper half of the name's length.
-	view.setUint8(at + typeField.at, rules.hasTypes ? target.typeCode : 0);
+	view.setUint8(at + typeField.at, form.hasTypes ? target.typeCode : 0);
 }
 
 /**
@@ -130,9 +130,9 @@ export function setTarget(
  * first of a stretch stays, not in use. Returns the bytes of room that there is now in its place.
  * Throws `CorruptError` for an entry that reaches into the tail.
  */
-export function deleteEntry(area: EntryArea, at: number, rules: EntryRules): number {
+export function deleteEntry(area: EntryArea, at: number, form: EntryForm): number {
 	const {bytes, view, start, end} = area;
-	const {blockSize} = rules;
+	const {blockSize} = form;
 	const length = recordLengthAt(view, at, blockSize);
 	if (at + length > end) reachesBeyond(at);
 	let previous = -1;
@@ -146,7 +146,7 @@ export function deleteEntry(area: EntryArea, at: number, rules: EntryRules): num
 	}
 	const merged = recordLengthAt(view, previous, blockSize) + length;
 	writeRecordLength(view, previous, merged, blockSize);
-	return merged - usedLengthAt(bytes, view, previous, rules);
+	return merged - usedLengthAt(bytes, view, previous, form);
 }
 
 /** Makes the stretch one entry that is not in use. */
@@ -166,15 +166,15 @@ export function extendLastEntry(area: EntryArea, from: number, blockSize: number
 /** All of a block that may hold entries. */
 export function blockArea(
 	block: {readonly bytes: Uint8Array; readonly view: DataView},
-	rules: EntryRules,
+	form: EntryForm,
 ): EntryArea {
-	return {bytes: block.bytes, view: block.view, start: 0, end: blockEntriesEnd(rules)};
+	return {bytes: block.bytes, view: block.view, start: 0, end: blockEntriesEnd(form)};
 }
 
 /** Writes the tail that ends a block of entries, its checksum still to be made. */
-export function writeTail(view: DataView, rules: EntryRules): void {
-	if (!rules.hasChecksums) return;
-	const tail = ext4_dir_entry_tail.edit(view, blockEntriesEnd(rules));
+export function writeTail(view: DataView, form: EntryForm): void {
+	if (!form.hasChecksums) return;
+	const tail = ext4_dir_entry_tail.edit(view, blockEntriesEnd(form));
 	tail.det_reserved_zero1 = 0;
 	tail.det_rec_len = ext4_dir_entry_tail.sizeBytes;
 	tail.det_reserved_zero2 = 0;
@@ -190,16 +190,16 @@ const directoryTypeCode = 2;
 export const dotsLength = 2 * recordLengthMin(1, false);
 
 /** Writes `.` and `..`, the second as long as the rest of the stretch. */
-export function writeDots(area: EntryArea, inode: number, parent: number, rules: EntryRules): void {
+export function writeDots(area: EntryArea, inode: number, parent: number, form: EntryForm): void {
 	const {start, end} = area;
 	const dotLength = recordLengthMin(1, false);
 	const typeCode = directoryTypeCode;
-	writeEntry(area, start, dotLength, {name: dot, inode, typeCode}, rules);
+	writeEntry(area, start, dotLength, {name: dot, inode, typeCode}, form);
 	writeEntry(
 		area,
 		start + dotLength,
 		end - start - dotLength,
 		{name: dotDot, inode: parent, typeCode},
-		rules,
+		form,
 	);
 }

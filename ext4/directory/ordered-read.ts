@@ -13,14 +13,13 @@ import type {CachedBlock} from '../block-cache.ts';
 import {crc32cOf} from '../checksum.ts';
 import {CorruptError} from '../errors.ts';
 import {type Inode, inodeFlags} from '../layout/inode.ts';
-import type {Volume} from '../volume.ts';
 import {directoryBlockCount, directoryRun, idleBlocksMax, readEntriesBlock} from './blocks.ts';
 import {type EntryRules, entryNameLength, isDotName, nameAt, recordLengthAt} from './entries.ts';
 import type {NameHash} from './hash.ts';
 import {LeafWalk, openTree, readLeaf} from './hash-tree.ts';
 import {readInlineDirectory} from './inline.ts';
 import {type EntryHasher, entryHasher, hashVersionOf} from './name-hash.ts';
-import {dots, type EntryVisitor, type ShowEntry, typeAt} from './visitor.ts';
+import {dots, type Listing, typeAt} from './visitor.ts';
 
 const behindDot = 1;
 const behindDotDot = 2;
@@ -63,39 +62,24 @@ export function forgetOrder(block: CachedBlock): void {
 	orders.delete(block);
 }
 
-type Listing = {
-	readonly volume: Volume;
-	readonly directory: Inode;
-	readonly rules: EntryRules;
-	readonly hashOf: EntryHasher;
-	readonly cursor: number;
-	readonly visit: EntryVisitor;
-	readonly show: ShowEntry | undefined;
-};
+type HashedListing = Listing & {readonly hashOf: EntryHasher};
 
 /**
  * Visits the entries from `cursor` on; false where the directory has no such order. Throws
  * `CorruptError`, `DeviceError`.
  */
-export function forEachEntryInOrder(
-	volume: Volume,
-	directory: Inode,
-	rules: EntryRules,
-	cursor: number,
-	visit: EntryVisitor,
-	show: ShowEntry | undefined,
-): boolean {
+export function forEachEntryInOrder(asked: Listing): boolean {
+	const {volume, directory, rules} = asked;
 	const version = hashVersionOf(volume, directory, rules);
 	if (version === undefined) return false;
-	const hashOf = entryHasher(volume, rules, version);
-	const listing = {volume, directory, rules, hashOf, cursor, visit, show};
+	const listing = {...asked, hashOf: entryHasher(volume, rules, version)};
 	if ((directory.flags & inodeFlags.inlineData) !== 0) listInline(listing);
 	else if (!rules.isIndexed) listBlock(listing);
 	else return listTree(listing);
 	return true;
 }
 
-function listInline(listing: Listing): void {
+function listInline(listing: HashedListing): void {
 	const {volume, directory, rules, cursor, visit} = listing;
 	const {parent, stretches} = readInlineDirectory(volume, directory, rules);
 	const type = rules.hasTypes ? 'directory' : undefined;
@@ -108,13 +92,13 @@ function listInline(listing: Listing): void {
 	visitInOrder(listing, first, order);
 }
 
-function listBlock(listing: Listing): void {
+function listBlock(listing: HashedListing): void {
 	const block = firstBlock(listing);
 	if (!visitDots(listing, block)) return;
 	visitInOrder(listing, block, orderOfBlock(listing, block, 0, endCursorOf(undefined)));
 }
 
-function firstBlock({volume, directory, rules}: Listing): CachedBlock {
+function firstBlock({volume, directory, rules}: HashedListing): CachedBlock {
 	const run = directoryBlockCount(volume, directory) > 0 && directoryRun(volume, directory, 0);
 	if (run === false || run.kind === 'hole') {
 		throw new CorruptError('EXT4_BAD_DIRECTORY', 'a directory without its first block', {
@@ -125,7 +109,7 @@ function firstBlock({volume, directory, rules}: Listing): CachedBlock {
 }
 
 /** `.` and `..` of the first block; false where the visitor wants no more. */
-function visitDots(listing: Listing, {bytes, view}: CachedBlock): boolean {
+function visitDots(listing: HashedListing, {bytes, view}: CachedBlock): boolean {
 	const {rules, cursor} = listing;
 	for (const length of [behindDot, behindDotDot]) {
 		if (cursor >= length) continue;
@@ -142,7 +126,7 @@ function isDotAt(bytes: Uint8Array, at: number): boolean {
 }
 
 function visitAt(
-	{rules, visit, show}: Listing,
+	{rules, visit, show}: HashedListing,
 	bytes: Uint8Array,
 	view: DataView,
 	at: number,
@@ -164,7 +148,7 @@ type LeafGroup = {
 /** Bytes of leaves that may hold names of one hash; more is no accident, and would fill the memory. */
 const groupBytesMax = 2 ** 24;
 
-function listTree(listing: Listing): boolean {
+function listTree(listing: HashedListing): boolean {
 	const {volume, directory, rules, cursor} = listing;
 	const root = openTree(volume, directory, rules);
 	const start = hashOfCursor(cursor);
@@ -194,7 +178,7 @@ function fail(directory: Inode, problem: string): never {
 }
 
 /** The leaf that the walk has come to, and those that go on with its last hash. */
-function readGroup({volume, directory, rules}: Listing, walk: LeafWalk): LeafGroup {
+function readGroup({volume, directory, rules}: HashedListing, walk: LeafWalk): LeafGroup {
 	const from = cursorOfHash(walk.lowerBound);
 	const leaves = [readLeaf(volume, directory, rules, walk.leaf)];
 	for (let bound = walk.upperBound; bound !== undefined; bound = walk.upperBound) {
@@ -227,7 +211,7 @@ function placesIn(
 	return places;
 }
 
-function orderOfBlock(listing: Listing, block: CachedBlock, from: number, to: number): Order {
+function orderOfBlock(listing: HashedListing, block: CachedBlock, from: number, to: number): Order {
 	const known = orders.get(block);
 	if (known?.from === from && known.to === to) return known;
 	const {bytes, view} = block;
@@ -240,7 +224,7 @@ function orderOfBlock(listing: Listing, block: CachedBlock, from: number, to: nu
 
 /** The cursor of an entry, were it alone; inside the bounds of its leaf, wherever it belongs. */
 function cursorAt(
-	{hashOf}: Listing,
+	{hashOf}: HashedListing,
 	bytes: Uint8Array,
 	view: DataView,
 	at: number,
@@ -260,7 +244,7 @@ function minorPart({minor}: NameHash, bytes: Uint8Array, at: number): number {
 }
 
 function orderOf(
-	listing: Listing,
+	listing: HashedListing,
 	{bytes, view}: {readonly bytes: Uint8Array; readonly view: DataView},
 	places: readonly number[],
 	from: number,
@@ -282,7 +266,7 @@ const stopped = -1;
 
 /** Visits what stands at the listing's cursor or behind it; returns how many, or `stopped`. */
 function visitInOrder(
-	listing: Listing,
+	listing: HashedListing,
 	{bytes, view}: {readonly bytes: Uint8Array; readonly view: DataView},
 	{places, cursors}: Order,
 ): number {
@@ -297,7 +281,7 @@ function visitInOrder(
 }
 
 /** As `visitInOrder`, for the leaves of a group together. */
-function visitMerged(listing: Listing, {leaves, from, to}: LeafGroup): number {
+function visitMerged(listing: HashedListing, {leaves, from, to}: LeafGroup): number {
 	const {rules, cursor} = listing;
 	const entries = leaves
 		.flatMap(({bytes, view}) =>

@@ -18,7 +18,14 @@ import {type EntryRules, entryNameLength, nameAt, recordLengthAt, rulesOf} from 
 import {dotsLength} from './entry-edits.ts';
 import {inlineEntriesAt, readInlineDirectory} from './inline.ts';
 import {forEachEntryInOrder} from './ordered-read.ts';
-import {dots, type EntryVisitor, noKeyVisitor, type ShowEntry, typeAt} from './visitor.ts';
+import {
+	dots,
+	type EntryVisitor,
+	type Listing,
+	noKeyVisitor,
+	type ShowEntry,
+	typeAt,
+} from './visitor.ts';
 
 export type {EntryVisitor} from './visitor.ts';
 
@@ -46,12 +53,15 @@ export function forEachEntry(
 	if (!Number.isInteger(cursor) || cursor < 0) {
 		throw new FileError('EINVAL', `${cursor} is no place in a directory`);
 	}
+	const listing = listingOf(volume, directory, cursor, visit);
+	const isOrdered = volume.transactions !== undefined && forEachEntryInOrder(listing);
+	if (!isOrdered) walkInPlace(listing);
+}
+
+function listingOf(volume: Volume, directory: Inode, cursor: number, visit: EntryVisitor): Listing {
 	const rules = rulesOf(volume, directory);
 	const show = rules.isEncrypted ? noKeyVisitor(volume, directory, rules, visit) : undefined;
-	const isOrdered =
-		volume.transactions !== undefined &&
-		forEachEntryInOrder(volume, directory, rules, cursor, visit, show);
-	if (!isOrdered) walkInPlace(volume, directory, rules, cursor, visit, show);
+	return {volume, directory, rules, cursor, visit, show};
 }
 
 /** As `forEachEntry`, and always from end to end, in the order in which entries lie. */
@@ -61,32 +71,15 @@ export function forEachEntryInPlace(
 	cursor: number,
 	visit: EntryVisitor,
 ): void {
-	const rules = rulesOf(volume, directory);
-	const show = rules.isEncrypted ? noKeyVisitor(volume, directory, rules, visit) : undefined;
-	walkInPlace(volume, directory, rules, cursor, visit, show);
+	walkInPlace(listingOf(volume, directory, cursor, visit));
 }
 
-function walkInPlace(
-	volume: Volume,
-	directory: Inode,
-	rules: EntryRules,
-	cursor: number,
-	visit: EntryVisitor,
-	show: ShowEntry | undefined,
-): void {
-	if ((directory.flags & inodeFlags.inlineData) !== 0) {
-		walkInline(volume, directory, rules, cursor, visit, show);
-	} else walkBlocks(volume, directory, rules, cursor, visit, show);
+function walkInPlace(listing: Listing): void {
+	if ((listing.directory.flags & inodeFlags.inlineData) !== 0) walkInline(listing);
+	else walkBlocks(listing);
 }
 
-function walkBlocks(
-	volume: Volume,
-	directory: Inode,
-	rules: EntryRules,
-	cursor: number,
-	visit: EntryVisitor,
-	show: ShowEntry | undefined,
-): void {
+function walkBlocks({volume, directory, rules, cursor, visit, show}: Listing): void {
 	const {blockSize} = rules;
 	const blockCount = directoryBlockCount(volume, directory);
 	let from = cursor % blockSize;
@@ -120,14 +113,7 @@ function tooIdle(directory: Inode, blockCount: number, idleBlocks: number): neve
 	);
 }
 
-function walkInline(
-	volume: Volume,
-	directory: Inode,
-	rules: EntryRules,
-	cursor: number,
-	visit: EntryVisitor,
-	show: ShowEntry | undefined,
-): void {
+function walkInline({volume, directory, rules, cursor, visit, show}: Listing): void {
 	const {parent, stretches} = readInlineDirectory(volume, directory, rules);
 	const type = rules.hasTypes ? 'directory' : undefined;
 	if (cursor <= 0 && !visit(dots, 0, 1, directory.number, type, dotDotAt)) return;

@@ -20,6 +20,17 @@ export type EntryVisitor = (
 	next: number,
 ) => boolean;
 
+/** What is listed, from where on, and to whom. */
+export type Listing = {
+	readonly volume: Volume;
+	readonly directory: Inode;
+	readonly rules: EntryRules;
+	readonly cursor: number;
+	readonly visit: EntryVisitor;
+	/** In place of `visit`, where names can't be shown as they are. */
+	readonly show: ShowEntry | undefined;
+};
+
 /** The names of the two entries that an inline directory does not hold. */
 export const dots = Uint8Array.of(0x2e, 0x2e);
 

@@ -4,12 +4,13 @@
  * hands what was changed to the transaction when the operation succeeds.
  *
  * What may be changed, and how:
- * - a block of metadata: `touch` it, then write to its bytes; one that was just allocated: `create`;
- *   one that is being freed: `forget`. Where the block carries a checksum of its own, the `seal`
- *   given along makes it right when the transaction commits.
+ * - a block of a file's metadata: `touch` it, then write to its bytes; one that was just allocated:
+ *   `create`; one that is being freed: `forget`; one that lies where mke2fs has put it: `touchFixed`.
+ *   Where the block carries a checksum of its own, the `seal` given along makes it right when the
+ *   transaction commits.
  * - an inode's fields and the 60 bytes of its map: `edit`. They are written to the inode table, with
  *   its checksum, when the handle finishes. What follows the fields in the inode (attributes) is
- *   changed by touching the block that `Volume.locateInode` gives.
+ *   changed by `touchFixed` of the block that `Volume.locateInode` gives.
  * - a group's counts and flags: `editGroup`; the superblock's: `editSuperblock`. They are written
  *   when the transaction commits.
  * - anything else kept in memory: `onRollback` takes what undoes it.
@@ -17,6 +18,7 @@
  * After a rollback inodes that were edited are read anew: an `Inode` read before must not be used
  * on. So an operation reads what it needs inside the function that it gives to `Volume.transact`.
  */
+import {allocatorOf} from '../allocator/state.ts';
 import type {CachedBlock, Seal} from '../block-cache.ts';
 import {assert, BudgetError, CorruptError} from '../errors.ts';
 import type {Feature} from '../layout/features.ts';
@@ -124,8 +126,20 @@ export class Handle {
 		);
 	}
 
-	/** Gives leave to change `block`, from now to the handle's end. */
+	/**
+	 * Gives leave to change `block`, metadata of some file, from now to the handle's end. Throws
+	 * `CorruptError` where it is the file system's own: a damaged map may lead to any block.
+	 */
 	touch(block: CachedBlock, seal?: Seal): void {
+		if (block.savedBy !== this) {
+			this.#assertOfFile(block.number);
+			this.#save(block);
+		}
+		if (seal !== undefined) block.seal = seal;
+	}
+
+	/** As `touch`, for what is the file system's own: superblocks, bitmaps, inode tables. */
+	touchFixed(block: CachedBlock, seal?: Seal): void {
 		if (block.savedBy !== this) this.#save(block);
 		if (seal !== undefined) block.seal = seal;
 	}
@@ -144,7 +158,7 @@ export class Handle {
 			cache.restore(replaced);
 			if (replaced.isLogged) this.#transaction.logged.set(number, replaced);
 		});
-		this.touch(block, seal);
+		this.touchFixed(block, seal);
 		return block;
 	}
 
@@ -193,7 +207,7 @@ export class Handle {
 	addInode(inode: MutableInode): MutableInode {
 		const {volume} = this;
 		const {block, at} = volume.locateInode(inode.number);
-		this.touch(block);
+		this.touchFixed(block);
 		block.bytes.fill(0, at, at + volume.geometry.inodeSize);
 		volume.keepInode(inode);
 		this.#inodes.set(inode.number, inode);
@@ -237,11 +251,11 @@ export class Handle {
 		this.#afterCommit.push(action);
 	}
 
-	/** The operation has come to its end. Throws `CorruptError`, `DeviceError`: then `rollBack`. */
+	/** The operation has come to its end. Throws as `Volume.writeInode`: then `rollBack`. */
 	writeInodes(): void {
 		for (const inode of this.#inodes.values()) {
 			const {block} = this.volume.locateInode(inode.number);
-			this.touch(block);
+			this.touchFixed(block);
 			this.volume.writeInode(inode);
 		}
 	}
@@ -264,6 +278,15 @@ export class Handle {
 		if (this.#superblockBefore !== undefined) {
 			Object.assign(this.volume.superblock, this.#superblockBefore);
 		}
+	}
+
+	#assertOfFile(block: number): void {
+		if (!allocatorOf(this.volume).zones.overlaps(block, block + 1)) return;
+		throw new CorruptError(
+			'EXT4_BLOCK_IN_USE',
+			"a file's metadata lies in a block that is the file system's own",
+			{block},
+		);
 	}
 
 	#save(block: CachedBlock): void {

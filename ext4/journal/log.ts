@@ -11,6 +11,8 @@ export type JournalFile = {
 	readonly lengthBlocks: number;
 	/** Physical block of a logical block of the journal's file; undefined for a hole. */
 	readonly journalBlocks: (logical: number) => number | undefined;
+	/** Whether a physical block is one of the journal's. */
+	readonly holds: (physical: number) => boolean;
 };
 
 /** Where a block of the journal lies. Throws `CorruptError` for a hole, and beyond the volume. */

@@ -56,7 +56,8 @@ function isIn(runs: readonly Run[], block: number): boolean {
 }
 
 /**
- * The journal's inode as a list of blocks; `inode` where the volume's own can't be read. Throws `CorruptError` where it is no regular file, or
+ * The journal's inode as a list of blocks; `inode` where the volume's own can't be read. Throws
+ * `CorruptError` where it is no regular file, or
  * longer than the file system.
  */
 export function journalFileOf(volume: Volume, inode = journalInodeOf(volume)): JournalFile {

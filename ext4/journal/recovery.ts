@@ -38,7 +38,7 @@ export type RecoveryResult = {
 	readonly damage: CorruptError | undefined;
 	/** What was committed after the log, file by file; not yet in `overlay`: `replayOperations`. */
 	readonly fastCommits: FastCommitScan;
-	/** Copies left out because their checksum fails or because they lie beyond the volume. */
+	/** Copies left out: their checksum fails, or they lie beyond the volume or in the journal. */
 	readonly blocksDamaged: number;
 };
 
@@ -137,6 +137,16 @@ class Replayer {
 				new CorruptError(
 					'EXT4_BAD_BLOCK_NUMBER',
 					`transaction ${sequence} holds block ${tag.block} of a file system of ${this.#file.blockCount}`,
+				),
+			);
+			return;
+		}
+		if (this.#file.holds(tag.block)) {
+			this.#note(
+				new CorruptError(
+					'EXT4_BAD_JOURNAL',
+					`transaction ${sequence} holds a block of the journal itself`,
+					{block: tag.block},
 				),
 			);
 			return;

@@ -72,8 +72,8 @@ export class Transactions {
 	#ended: 'aborted' | 'readonly' | 'closed' | undefined;
 	/** Why nothing can be changed any more. */
 	#reason: Error | undefined;
-	/** The damage that was noted last. */
-	#noted: CorruptError | undefined;
+	/** Damage that was noted: it may be met again on its way up. */
+	readonly #noted = new WeakSet<CorruptError>();
 
 	constructor(volume: Volume, log: CommitLog, options: TransactionsOptions) {
 		this.#volume = volume;
@@ -193,8 +193,8 @@ export class Transactions {
 	 */
 	noteCorruption(error: CorruptError): void {
 		// An operation that fails has noted it; whoever catches it further up need not know.
-		if (this.#ended !== undefined || this.#noted === error) return;
-		this.#noted = error;
+		if (this.#ended !== undefined || this.#noted.has(error)) return;
+		this.#noted.add(error);
 		this.#volume.recordError(error, this.#options.clock());
 		this.#open();
 		if (this.#options.errors === 'continue') return;

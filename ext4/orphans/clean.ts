@@ -1,7 +1,7 @@
 /** What mounting does about the orphans of a crash. */
 import {isSet} from '../allocator/bitmap.ts';
 import {readInodeBits} from '../allocator/bitmaps.ts';
-import {CorruptError} from '../errors.ts';
+import {CorruptError, FileError} from '../errors.ts';
 import type {Handle} from '../journal/handle.ts';
 import {type Inode, inodeFlags, type MutableInode} from '../layout/inode.ts';
 import {isMetadata, mapAt, removeBlocks} from '../mapping/index.ts';
@@ -23,8 +23,8 @@ export type CleanedOrphans = {
 	readonly freed: number;
 	/** Files that were cut off at their size. */
 	readonly truncated: number;
-	/** Why some were left as they are: the image is damaged. */
-	readonly problem: CorruptError | undefined;
+	/** Why some were left as they are: the image is damaged, or there is no room to free them in. */
+	readonly problem: CorruptError | FileError | undefined;
 };
 
 function badOrphan(problem: string, inode: number): never {
@@ -59,12 +59,13 @@ function isInlineFile({type, flags}: Inode): boolean {
  * Frees the inodes that had lost their last name before a crash, and takes from others the blocks
  * behind their end. Called when the volume has just been opened for writing.
  *
- * Damage does not make the mount fail: it is noted in the superblock, what cannot be understood stays
- * as it is, for e2fsck, and is reported in the result. Throws `DeviceError`, `FileError` ENOSPC.
+ * Neither damage nor a full disk makes the mount fail. Damage is noted in the superblock; what cannot
+ * be understood stays as it is, for e2fsck, and what there is no room to free for the next mount. Both
+ * are reported in the result. Throws `DeviceError`.
  */
 export function cleanOrphans(volume: Volume): CleanedOrphans {
-	const counts = {freed: 0, truncated: 0};
-	let problem: CorruptError | undefined;
+	const counts: Counts = {freed: 0, truncated: 0, noSpace: undefined};
+	let damage: CorruptError | undefined;
 	try {
 		if (volume.superblock.hasErrors) {
 			// As the kernel does: in what state they are only e2fsck can tell, which needs no list.
@@ -75,18 +76,32 @@ export function cleanOrphans(volume: Volume): CleanedOrphans {
 		}
 	} catch (error) {
 		if (!(error instanceof CorruptError)) throw error;
-		problem = error;
+		damage = error;
 		if (volume.transactions?.isWritable === true) forgetList(volume);
 	}
-	return {...counts, problem};
+	const {freed, truncated, noSpace} = counts;
+	return {freed, truncated, problem: damage ?? noSpace};
 }
 
 /**
  * Frees all inodes without a name: nobody can have any of them open any more. For the end of a mount.
- * Throws as `reapInode`.
+ * What there is no room to free is left to the next one. Throws as `reapInode`.
  */
 export function reapOrphans(volume: Volume): void {
-	for (const number of knownOrphans(volume)) reapInode(volume, number);
+	for (const number of knownOrphans(volume)) {
+		noSpaceOf(() => reapInode(volume, number));
+	}
+}
+
+/** The ENOSPC that `action` throws; undefined where it comes to its end. Throws its other errors. */
+function noSpaceOf(action: () => void): FileError | undefined {
+	try {
+		action();
+		return undefined;
+	} catch (error) {
+		if (error instanceof FileError && error.code === 'ENOSPC') return error;
+		throw error;
+	}
 }
 
 /** Of an orphan that could not be cleaned up nothing more is tried: it is e2fsck's. */
@@ -97,7 +112,7 @@ function forgetList(volume: Volume): void {
 	});
 }
 
-type Counts = {freed: number; truncated: number};
+type Counts = {freed: number; truncated: number; noSpace: FileError | undefined};
 
 function cleanList(volume: Volume, counts: Counts): void {
 	const met = new Set<number>();
@@ -110,18 +125,17 @@ function cleanList(volume: Volume, counts: Counts): void {
 			return found;
 		});
 		met.add(number);
-		end(volume, inode, counts);
+		counts.noSpace = noSpaceOf(() => end(volume, inode, counts));
+		// It stays the first, and leads to the others.
+		if (counts.noSpace !== undefined) return;
 	}
 }
 
 function cleanFile(volume: Volume, counts: Counts): void {
 	const entries = volume.transact(() => orphanFileOf(volume)?.entries() ?? []);
 	for (const {number, slot} of entries) {
-		end(
-			volume,
-			volume.transact(handle => adoptFromFile(handle, number, slot)),
-			counts,
-		);
+		const inode = volume.transact(handle => adoptFromFile(handle, number, slot));
+		counts.noSpace = noSpaceOf(() => end(volume, inode, counts)) ?? counts.noSpace;
 	}
 }
 

@@ -12,6 +12,7 @@ import {
 } from '../layout/quota.ts';
 import {mapMetadataBlock} from '../mapping/index.ts';
 import {isFreeEntry, type Place, type QuotaFile} from './file.ts';
+import {entriesAreMadeBy} from './space.ts';
 import {keepDistinct} from './usage.ts';
 
 function editInfo(handle: Handle, file: QuotaFile) {
@@ -133,3 +134,5 @@ function setReference(
 	const at = parent.at + file.referenceOffset(level, id);
 	parent.block.view.setUint32(at, number, true);
 }
+
+entriesAreMadeBy(findOrInsert);

@@ -34,7 +34,7 @@ function setReferences(handle: Handle, holder: MutableInode, count: number): voi
 	holder.changeTime = {seconds: Math.floor(count / 2 ** 32) | 0, nanoseconds: 0};
 	// Not among the fields of `Inode`: in files it counts changes, and nobody reads it.
 	const {block, at} = handle.volume.locateInode(holder.number);
-	handle.touch(block);
+	handle.touchFixed(block);
 	ext4_inode.edit(block.view, at).l_i_version = count % 2 ** 32;
 }
 

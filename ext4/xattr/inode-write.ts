@@ -27,7 +27,7 @@ function addExtraFields(handle: Handle, inode: Inode): void {
 	const {inodeSize} = volume.geometry;
 	if (inodeSize === inodeBaseSize || inode.extraSizeBytes !== 0) return;
 	const {block, at} = volume.locateInode(inode.number);
-	handle.touch(block);
+	handle.touchFixed(block);
 	block.bytes.fill(0, at + inodeBaseSize, at + inodeSize);
 	handle.edit(inode).extraSizeBytes = ext4_inode.sizeBytes - inodeBaseSize;
 }
@@ -45,7 +45,7 @@ export function writeInodeEntries(
 	const span = inodeSpan(volume, inode);
 	if (span === undefined) return xattrs.length === 0;
 	if (neededBytes(xattrs) > spanSizeBytes(span)) return false;
-	handle.touch(volume.cache.read(span.block));
+	handle.touchFixed(volume.cache.read(span.block));
 	handle.edit(inode); // The inode's checksum covers its attributes.
 	const headerAt = span.entriesAt - ext4_xattr_ibody_header.sizeBytes;
 	ext4_xattr_ibody_header.edit(span.view, headerAt).h_magic = xattrs.length === 0 ? 0 : xattrMagic;

@@ -2,21 +2,34 @@
  * What the kernel knows of: how often it was told of each inode, and which of those have lost their
  * last name. Such a file lives on until the kernel forgets it: nobody can have it open then.
  */
-import {type Inode, reapInode, releaseReservation, type Volume} from '../../ext4/index.ts';
+import {
+	CorruptError,
+	DeviceError,
+	FileError,
+	type Inode,
+	reapInode,
+	releaseReservation,
+	type Volume,
+} from '../../ext4/index.ts';
 import {LookupCounts} from './lookup-counts.ts';
+
+/** Called with what went wrong behind the back of a request that did what it should. */
+export type FaultNoticed = (error: Error, operation: string, inode: number) => void;
 
 export class Nodes {
 	readonly #volume: Volume;
 	readonly #isCounting: boolean;
+	readonly #faultNoticed: FaultNoticed;
 	readonly #counts = new LookupCounts();
 	readonly #linkless = new Set<number>();
 	/** Why data could not be taken from the page cache, until a writer has been told. */
 	readonly #lostWrites = new Map<number, number>();
 
 	/** `isCounting`: the volume is open for writing. One that is not loses no inode. */
-	constructor(volume: Volume, isCounting: boolean) {
+	constructor(volume: Volume, isCounting: boolean, faultNoticed: FaultNoticed) {
 		this.#volume = volume;
 		this.#isCounting = isCounting;
+		this.#faultNoticed = faultNoticed;
 	}
 
 	/** Inodes that the kernel knows, for `status`. */
@@ -44,12 +57,12 @@ export class Nodes {
 		if (this.#isCounting) this.#counts.increment(inode);
 	}
 
-	/** The kernel forgets `count` of the times. Throws what `reapInode` throws. */
+	/** The kernel forgets `count` of the times. */
 	forget(inode: number, count: number): void {
 		if (!this.#counts.decrease(inode, count)) return;
 		this.#lostWrites.delete(inode);
 		releaseReservation(this.#volume, inode);
-		if (this.#linkless.delete(inode)) reapInode(this.#volume, inode);
+		if (this.#linkless.delete(inode)) this.#reap(inode);
 	}
 
 	/** Data of `inode` that the page cache had taken was refused, with the errno `why`. */
@@ -72,7 +85,7 @@ export class Nodes {
 		} else if (this.#counts.get(number) > 0) {
 			this.#linkless.add(number);
 		} else {
-			reapInode(this.#volume, number);
+			this.#reap(number);
 		}
 	}
 
@@ -81,6 +94,21 @@ export class Nodes {
 		for (const number of this.#linkless) {
 			this.#linkless.delete(number);
 			reapInode(this.#volume, number);
+		}
+	}
+
+	/**
+	 * Frees an inode whose last name is gone. That the name is gone is not to be answered with an
+	 * error: what can't be freed stays an orphan, which the next mount or e2fsck frees.
+	 */
+	#reap(number: number): void {
+		try {
+			reapInode(this.#volume, number);
+		} catch (error) {
+			const isExpected =
+				error instanceof CorruptError || error instanceof DeviceError || error instanceof FileError;
+			if (!isExpected) throw error;
+			this.#faultNoticed(error, 'REAP', number);
 		}
 	}
 }

@@ -15,7 +15,7 @@ import type {InitFlag} from '../fuse/layout.ts';
 import type {Request} from '../fuse/message.ts';
 import type {ServerConfig} from '../mount/server-config.ts';
 import {type Owners, ownersOf} from '../owners.ts';
-import {Nodes} from './nodes.ts';
+import {type FaultNoticed, Nodes} from './nodes.ts';
 
 export type FileSystemOptions = {
 	readonly config: ServerConfig;
@@ -25,6 +25,7 @@ export type FileSystemOptions = {
 	readonly invalidateAttributes?: (nodeId: number) => void;
 	/** The volume takes changes again. */
 	readonly remounted?: () => void;
+	readonly faultNoticed?: FaultNoticed;
 };
 
 export class Served {
@@ -44,7 +45,7 @@ export class Served {
 		this.mapper = new Mapper(volume);
 		this.config = options.config;
 		this.owners = ownersOf(options.config.map);
-		this.nodes = new Nodes(volume, !options.config.readOnly);
+		this.nodes = new Nodes(volume, !options.config.readOnly, options.faultNoticed ?? (() => {}));
 		this.status = options.status;
 		this.invalidateAttributes = options.invalidateAttributes ?? (() => {});
 		this.remounted = options.remounted ?? (() => {});

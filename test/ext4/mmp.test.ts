@@ -196,6 +196,24 @@ testUnless(why, 'it is given back while the volume is read-only', t => {
 	checkByE2fsck(host.bytes);
 });
 
+testUnless(why, 'a volume that can not be made writable again gives it back', t => {
+	const host = new Host();
+	const volume = host.open();
+	remountReadOnly(volume);
+	const {device} = volume;
+	const write = device.writeScattered;
+	device.writeScattered = () => {
+		throw new DeviceError('gone', 1024, 1024);
+	};
+	t.throws(() => remountReadWrite(volume), {instanceOf: DeviceError});
+	t.is(host.mmp.mmp_seq, mmpSequence.clean);
+	device.writeScattered = write;
+	remountReadWrite(volume);
+	t.not(host.mmp.mmp_seq, mmpSequence.clean);
+	closeVolume(volume);
+	checkByE2fsck(host.bytes);
+});
+
 test('a sequence number at its end starts again', t => {
 	if (why !== undefined) return t.pass(why);
 	const host = new Host();

@@ -111,6 +111,8 @@ export class JournalBuilder {
 			blockCount: this.blockCount,
 			lengthBlocks: this.lengthBlocks,
 			journalBlocks: logical => this.physical(logical),
+			holds: physical =>
+				physical >= this.physical(this.lengthBlocks - 1) && physical <= this.physical(0),
 		};
 	}
 

@@ -1,10 +1,10 @@
 /** Names added to and taken from a directory, before they are written into its blocks. */
 import {foldName} from '../../directory/casefold.ts';
+import type {NewEntry} from '../../directory/entry-edits.ts';
 import {lookup} from '../../directory/lookup.ts';
 import {forEachEntry} from '../../directory/read.ts';
 import {type Inode, inodeFlags} from '../../layout/inode.ts';
 import type {Volume} from '../../volume.ts';
-import type {NewEntry} from './entries.ts';
 
 export class DirectoryEdits {
 	/** The directory that a directory made anew names as `..`; undefined for one that was there. */

@@ -12,6 +12,7 @@ import {
 } from '../../directory/blocks.ts';
 import {foldName} from '../../directory/casefold.ts';
 import {
+	type EntryForm,
 	type EntryRules,
 	entryNameLength,
 	entryTypeCode,
@@ -19,31 +20,29 @@ import {
 	recordLengthAt,
 	rulesOf,
 } from '../../directory/entries.ts';
+import {
+	blockArea,
+	clearEntries,
+	deleteEntry,
+	type EntryArea,
+	findRoom,
+	insertEntry,
+	type NewEntry,
+} from '../../directory/entry-edits.ts';
 import {hashName} from '../../directory/hash.ts';
 import {LeafWalk, openTree, type TreeRoot} from '../../directory/hash-tree.ts';
 import {readInlineDirectory} from '../../directory/inline.ts';
 import {assert, CorruptError} from '../../errors.ts';
+import {recordLengthMin} from '../../layout/directory.ts';
 import {dx_root} from '../../layout/htree.ts';
 import {type Inode, inodeFlags} from '../../layout/inode.ts';
 import type {Volume} from '../../volume.ts';
 import type {DirectoryEdits} from './directory-edits.ts';
 import type {EditedBlock, EditedBlocks} from './edited-blocks.ts';
 import type {EditedInode} from './edited-inode.ts';
+import {clearBlock, findEntry, sealBlock, writeFirstBlock} from './entries.ts';
 import {
-	clearBlock,
-	clearEntries,
-	type EntryBytes,
-	type EntryForm,
-	entriesEnd,
-	findEntry,
-	findRoom,
-	insertEntry,
-	type NewEntry,
-	removeEntry,
-	sealBlock,
-	writeFirstBlock,
-} from './entries.ts';
-import {
+	type InlineStretch,
 	inlineParent,
 	inlineStretches,
 	removeInlineData,
@@ -92,6 +91,7 @@ class DirectoryWriter {
 			blockSize: volume.geometry.blockSize,
 			hasTypes: volume.features.has('filetype'),
 			hasChecksums: volume.features.has('metadata_csum'),
+			hasHashes: false,
 		};
 	}
 
@@ -113,25 +113,36 @@ class DirectoryWriter {
 		const stretches = inlineStretches(inode);
 		if (newParent !== undefined) {
 			setInlineParent(inode, newParent);
-			for (const {start, end} of stretches) {
-				clearEntries(inode, start, end, this.#form.blockSize);
+			for (const stretch of stretches) {
+				clearEntries(this.#inlineArea(stretch), this.#form.blockSize);
 			}
 		}
 		const wanted = wantedOf(this.#edits);
-		for (const {start, end} of stretches) {
-			this.#remove(wanted, inode, start, end, () => inode);
+		for (const stretch of stretches) {
+			const area = this.#inlineArea(stretch);
+			this.#remove(wanted, area, () => area);
 		}
 		const homeless = [...this.#edits.added.values()].filter(
-			entry => !stretches.some(({start, end}) => this.#insertInline(entry, start, end)),
+			entry => !stretches.some(stretch => this.#insertInline(entry, stretch)),
 		);
 		if (homeless.length > 0) this.#moveOut(homeless);
 	}
 
-	#insertInline(entry: NewEntry, start: number, end: number): boolean {
-		const at = findRoom(this.#inode, start, end, entry.name, this.#form.blockSize);
-		if (at === undefined) return false;
-		insertEntry(this.#inode, at, entry, this.#form);
+	#inlineArea({start, end}: InlineStretch): EntryArea {
+		const {bytes, view} = this.#inode;
+		return {bytes, view, start, end};
+	}
+
+	#insertInline(entry: NewEntry, stretch: InlineStretch): boolean {
+		const area = this.#inlineArea(stretch);
+		const at = this.#findRoom(area, entry);
+		if (at === -1) return false;
+		insertEntry(area, at, entry, this.#form);
 		return true;
+	}
+
+	#findRoom(area: EntryArea, {name}: NewEntry): number {
+		return findRoom(area, recordLengthMin(name.length, this.#form.hasHashes), this.#form);
 	}
 
 	/** The directory has become too long for its inode. */
@@ -154,7 +165,7 @@ class DirectoryWriter {
 			const inode = view.getUint32(at, true);
 			if (inode === 0) continue;
 			const name = bytes.slice(at + nameAt, at + nameAt + entryNameLength(bytes, at));
-			entries.push({name, inode, type: entryTypeCode(bytes, at)});
+			entries.push({name, inode, typeCode: entryTypeCode(bytes, at)});
 		}
 		return entries;
 	}
@@ -187,7 +198,8 @@ class DirectoryWriter {
 		for (let logical = 0; logical < this.#blockCount && wanted.size > 0; logical++) {
 			const block = this.#peek(logical);
 			if (block === undefined) continue;
-			this.#remove(wanted, block, 0, block.bytes.length, () => this.#open(logical));
+			const area = blockArea(block, this.#form);
+			this.#remove(wanted, area, () => blockArea(this.#open(logical), this.#form));
 		}
 		if (wanted.size === 0) return;
 		throw new CorruptError('EXT4_BAD_DIRECTORY', 'an index knows a name that lies in no block', {
@@ -196,13 +208,7 @@ class DirectoryWriter {
 	}
 
 	/** Takes out of a stretch what of `wanted` lies there, and strikes it off. */
-	#remove(
-		wanted: Wanted,
-		block: EntryBytes,
-		start: number,
-		end: number,
-		open: () => EditedBlock,
-	): void {
+	#remove(wanted: Wanted, area: EntryArea, open: () => EntryArea): void {
 		const {blockSize} = this.#form;
 		const matches = (inode: number, name: Uint8Array) => {
 			const keys = wanted.get(inode);
@@ -210,16 +216,16 @@ class DirectoryWriter {
 			if (keys.size === 0) wanted.delete(inode);
 			return true;
 		};
-		let found = findEntry(block, start, end, blockSize, matches);
-		while (found !== undefined) {
+		let found = findEntry(area, blockSize, matches);
+		while (found !== -1) {
 			const edited = open();
-			removeEntry(edited, found, blockSize);
-			found = findEntry(edited, start, end, blockSize, matches);
+			deleteEntry(edited, found, this.#form);
+			found = findEntry(edited, blockSize, matches);
 		}
 	}
 
 	/** A block with what was changed in it so far, or as it was, checked; undefined for a hole. */
-	#peek(logical: number): (EntryBytes & {readonly number?: number}) | undefined {
+	#peek(logical: number): (EditedBlock & {readonly number?: number}) | undefined {
 		const touched = this.#touched.get(logical);
 		const {base} = this.#inode;
 		if (touched !== undefined || base === undefined) return touched;
@@ -243,9 +249,9 @@ class DirectoryWriter {
 	#insert(logical: number, entry: NewEntry): boolean {
 		const block = this.#peek(logical);
 		if (block === undefined) return false;
-		const at = findRoom(block, 0, entriesEnd(this.#form), entry.name, this.#form.blockSize);
-		if (at === undefined) return false;
-		insertEntry(this.#open(logical), at, entry, this.#form);
+		const at = this.#findRoom(blockArea(block, this.#form), entry);
+		if (at === -1) return false;
+		insertEntry(blockArea(this.#open(logical), this.#form), at, entry, this.#form);
 		return true;
 	}
 

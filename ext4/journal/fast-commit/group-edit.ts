@@ -9,31 +9,13 @@ import {
 	firstBlockOfGroup,
 	groupChecksum,
 	hasGroupChecksums,
-	hasSuperblockCopy,
+	headBlocks,
 } from '../../groups.ts';
 import {ext4_group_desc, type Group, groupChecksumAt, groupFlags} from '../../layout/group.ts';
 import type {Volume} from '../../volume.ts';
 import type {EditedBlock, EditedBlocks} from './edited-blocks.ts';
 
 const fields = ext4_group_desc.fields;
-
-/** Blocks of the superblock's copy and of descriptors at the start of a group. */
-function headBlocks(volume: Volume, index: number): number {
-	const {superblock} = volume;
-	const {descriptorsPerBlock, groupCount} = superblock.geometry;
-	const hasCopy = hasSuperblockCopy(superblock, index);
-	const metaGroup = Math.floor(index / descriptorsPerBlock);
-	if (metaGroup < superblock.firstMetaGroup) {
-		if (!hasCopy) return 0;
-		const descriptorBlocks = superblock.features.has('meta_bg')
-			? superblock.firstMetaGroup
-			: Math.ceil(groupCount / descriptorsPerBlock);
-		return 1 + descriptorBlocks + superblock.reservedDescriptorBlocks;
-	}
-	const inMeta = index % descriptorsPerBlock;
-	const holdsDescriptors = inMeta === 0 || inMeta === 1 || inMeta === descriptorsPerBlock - 1;
-	return (hasCopy ? 1 : 0) + (holdsDescriptors ? 1 : 0);
-}
 
 function isSet(bits: Uint8Array, index: number): boolean {
 	return (((bits[index >>> 3] ?? 0) >>> (index & 7)) & 1) === 1;
@@ -208,7 +190,7 @@ export class GroupEdit {
 		const {index, blockBitmap, inodeBitmap, inodeTable} = this.#group;
 		const firstBlock = firstBlockOfGroup(superblock, index);
 		const metadata = [
-			[firstBlock, headBlocks(this.#volume, index)],
+			[firstBlock, headBlocks(superblock, index)],
 			[blockBitmap, 1],
 			[inodeBitmap, 1],
 			[inodeTable, geometry.inodeTableBlocks],

@@ -180,7 +180,7 @@ class Replay {
 	}
 
 	#addEntry(edits: DirectoryEdits, {name}: EntryOperation, inode: EditedInode): void {
-		edits.add({name, inode: inode.number, type: inode.entryType});
+		edits.add({name, inode: inode.number, typeCode: inode.entryType});
 	}
 
 	#unlink(operation: EntryOperation, index: number): void {

@@ -6,13 +6,8 @@ import {
 	assertMayRemoveName,
 	assertMayWrite,
 } from '../../../ext4/attributes-binding.ts';
-import {
-	setFlags,
-	setFsxattr,
-	setGeneration,
-	setLabel,
-	shownFlags,
-} from '../../../ext4/attributes-flags.ts';
+import {setFlags, setFsxattr, setGeneration, shownFlags} from '../../../ext4/attributes-flags.ts';
+import {setLabel} from '../../../ext4/label.ts';
 import {type Inode, inodeFlags} from '../../../ext4/layout/inode.ts';
 import {missing, testUnless} from '../../support/skip.ts';
 import {type ImageOptions, WrittenImage} from '../xattr/written-image.ts';
@@ -161,6 +156,33 @@ function labelOf(on: WrittenImage): string {
 function setTo(on: WrittenImage, label: string, caller = root): void {
 	on.volume.transact(handle => setLabel(handle, Buffer.from(`${label}\0rest`), caller));
 }
+
+for (const features of ['metadata_csum', '^metadata_csum']) {
+	testUnless(why, `the label is set in the superblock's copies, too: ${features}`, t => {
+		const on = new WrittenImage({
+			make: ['-t', 'ext4', '-b', '1024', '-g', '1024', '-O', features, '-L', 'before'],
+		});
+		const damaged = 5 * 1024 + 1;
+		on.device.bytes[damaged * 1024 + 0x38] = 0;
+		setTo(on, 'after');
+		on.volume.transactions?.checkpoint();
+		const labels = [1, 3, 5, 7].map(group => {
+			const at = (group * 1024 + 1) * 1024 + 0x78;
+			return Buffer.from(on.device.bytes.subarray(at, at + 7)).toString();
+		});
+		t.deepEqual(labels, ['after\0\0', 'after\0\0', 'before\0', 'after\0\0']);
+		on.device.bytes[damaged * 1024 + 0x38] = 0x53;
+		t.is(on.check(), undefined);
+	});
+}
+
+testUnless(why, 'times that flags change are rounded to what the inode holds', t => {
+	const on = new WrittenImage({make: ['-t', 'ext4', '-I', '128', '-O', '^metadata_csum']});
+	add(on, 'file', inodeFlags.noDump);
+	t.is(on.inode('file').changeTime.nanoseconds, 0);
+	on.change('file', (handle, inode) => setGeneration(handle, inode, 5));
+	t.is(on.inode('file').changeTime.nanoseconds, 0);
+});
 
 testUnless(why, 'the label is set, and 16 bytes are the most', t => {
 	const on = new WrittenImage();

@@ -41,6 +41,7 @@ function endless(block: Uint8Array, incompat: number, fastCommitBlocks = 0): Jou
 		blockCount: 2 ** 32,
 		lengthBlocks,
 		journalBlocks: logical => (logical === 0 ? 1 : 2),
+		holds: physical => physical === 1 || physical === 2,
 	};
 }
 

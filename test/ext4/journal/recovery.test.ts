@@ -396,6 +396,20 @@ test('a log that fills its circle to the last block is replayed whole', t => {
 	t.is(replayJournal(journal.file()).blocksReplayed, 29);
 });
 
+test("a copy that would go into the journal's own blocks is corruption", t => {
+	const journal = new JournalBuilder();
+	journal.transaction(1, [
+		{block: 7, bytes: journal.content(1)},
+		{block: journal.physical(0), bytes: journal.content(2)},
+		{block: journal.physical(5), bytes: journal.content(3)},
+	]);
+	const result = replayJournal(journal.file());
+	t.is(result.damage?.code, 'EXT4_BAD_JOURNAL');
+	t.is(result.damage?.place.block, journal.physical(0));
+	t.deepEqual([result.blocksReplayed, result.blocksDamaged], [1, 2]);
+	t.deepEqual(result.overlay.blocks(), [7]);
+});
+
 test('a hole in the journal is corruption where it is needed', t => {
 	const journal = new JournalBuilder();
 	journal.transaction(1, [{block: 7, bytes: journal.content(1)}]);

@@ -1,4 +1,5 @@
 import test from 'ava';
+import {allocatorOf} from '../../../ext4/allocator/state.ts';
 import {CorruptError, DeviceError, FileError} from '../../../ext4/errors.ts';
 import {type Handle, RetryAfterCommit} from '../../../ext4/journal/handle.ts';
 import {Volume} from '../../../ext4/volume.ts';
@@ -12,6 +13,7 @@ function open(image: TinyImage, options = {}): Volume {
 
 function tinyVolume(log?: (volume: Volume) => HomeLog) {
 	const volume = open(new TinyImage({features: ['filetype', 'extent', 'metadata_csum']}));
+	allocatorOf(volume); // As mounting does: it counts what is free.
 	return {volume, log: makeWritable(volume, log?.(volume))};
 }
 

@@ -18,13 +18,16 @@ import {orphanBlockMagic} from '../../../ext4/layout/orphan.ts';
 import {ext4_super_block} from '../../../ext4/layout/superblock.ts';
 import {mapAt} from '../../../ext4/mapping/index.ts';
 import {createFile, unlink} from '../../../ext4/namespace/index.ts';
-import {cleanOrphans} from '../../../ext4/orphans/clean.ts';
+import {cleanOrphans, reapOrphans} from '../../../ext4/orphans/clean.ts';
 import {addOrphan, hasOrphans, isOrphan, removeOrphan} from '../../../ext4/orphans/orphans.ts';
 import {reapInode} from '../../../ext4/orphans/reap.ts';
 import {Volume} from '../../../ext4/volume.ts';
 import {setXattr} from '../../../ext4/xattr/write.ts';
+import {findImages, imagePath, whyNoImages} from '../../reference/material.ts';
 import {e2fsprogs, hasDebugfs} from '../../support/e2fsprogs.ts';
+import {makeWritable} from '../../support/home-log.ts';
 import {mke2fs} from '../../support/made-volume.ts';
+import {MemoryDevice} from '../../support/memory-device.ts';
 import {testUnless} from '../../support/skip.ts';
 import {findProblems, Subject} from '../../support/subject.ts';
 
@@ -407,13 +410,41 @@ const messages = {
 };
 
 for (const name of ['ext4-orphans', 'ext4-orphans-file', 'ext3-orphans']) {
-	const path = `/tmp/images/${name}.img`;
-	const whyNot = why ?? (existsSync(path) ? undefined : `there is no ${path}`);
-	testUnless(whyNot, `what others have left is cleaned up: ${name}`, t => {
-		const subject = new Subject(new Uint8Array(readFileSync(path)));
+	testUnless(why ?? whyNoImages(), `what others have left is cleaned up: ${name}`, t => {
+		const [image] = findImages([name]);
+		if (image === undefined) return t.fail(`make-images.sh makes no ${name}`);
+		const subject = new Subject(new Uint8Array(readFileSync(imagePath(image))));
 		t.is(subject.volume.transactions?.failure, undefined);
 		t.is(subject.volume.superblock.lastOrphan, 0);
 		close(t, subject);
+		return undefined;
+	});
+}
+
+for (const {name, options} of kinds.slice(0, 2)) {
+	testUnless(why, `orphans that there is no room to free wait for the next mount: ${name}`, t => {
+		const subject = open(...options);
+		const place = (index: number) => ({parent: root, name: `file${index}`});
+		for (let index = 0; index < 3; index++) {
+			const number = subject.makeFile(place(index), file);
+			subject.write(number, 0, new Uint8Array(3000).fill(7));
+			subject.unlink(place(index));
+		}
+		const volume = Volume.openAsItLies(new MemoryDevice(imageAfterCrash(subject)), {});
+		makeWritable(volume);
+		volume.transact = (operation, given) => {
+			if (given?.mayUseReserved === true) throw new FileError('ENOSPC', 'full');
+			return Volume.prototype.transact.call(volume, operation, given) as never;
+		};
+		const full = cleanOrphans(volume);
+		t.deepEqual([full.freed, full.problem?.code], [0, 'ENOSPC']);
+		t.false(volume.superblock.hasErrors);
+		t.notThrows(() => reapOrphans(volume));
+		volume.transactions?.commit();
+		const after = new Subject((volume.device as MemoryDevice).bytes);
+		t.is(after.volume.orphanProblem, undefined);
+		t.is(after.volume.superblock.lastOrphan, 0);
+		close(t, after);
 	});
 }
 

@@ -356,6 +356,22 @@ for (const {what, change} of damages) {
 	});
 }
 
+testUnless(why, 'an owner whose entry is missing gets one when a file takes space', t => {
+	const made = open();
+	const {volume} = made;
+	const number = volume.transact(handle => {
+		return makeFile(handle, rootNumber, 'file', {uid: 4000, gid: 0}).number;
+	});
+	// As if quotas had been turned on without a count of what was there.
+	volume.transact(handle => {
+		const inode = handle.edit(volume.readInode(number));
+		inode.uid = 70_000;
+	});
+	volume.transact(handle => giveSpace(handle, handle.edit(volume.readInode(number)), 0, 8));
+	t.is(volume.superblock.hasErrors, false);
+	t.deepEqual(listed(made, 'user').get(70_000), {space: 8 * 1024, inodes: 0});
+});
+
 testUnless(why, 'so is a quota file that lies in other metadata', t => {
 	const features = '^metadata_csum,^extent,^64bit,quota';
 	const image = mke2fs(['-t', 'ext4', '-b', '1024', '-O', features], '12M');
