@@ -37,6 +37,11 @@
 #define MOVE_MOUNT_T_EMPTY_PATH 0x40
 #endif
 
+/* For tests: as on a kernel that has none of these. */
+#ifndef EXT4BOX_WITHOUT_FSOPEN
+#define EXT4BOX_WITHOUT_FSOPEN 0
+#endif
+
 static bool set_text(int context, const char *name, const char *value) {
 	return syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, name, value, 0) == 0;
 }
@@ -117,14 +122,10 @@ int attach_mount(const struct options *options, int mountpoint, const char *path
 		return -1;
 	}
 	privileges_raise();
-#ifdef EXT4BOX_WITHOUT_FSOPEN
-	bool is_mounted = attach_by_name(options, fuse, mountpoint, path, mount);
-#else
-	bool is_mounted = attach(options, fuse, mountpoint, mount);
-	if (!is_mounted && errno == ENOSYS) {
+	bool is_mounted = !EXT4BOX_WITHOUT_FSOPEN && attach(options, fuse, mountpoint, mount);
+	if (!is_mounted && (EXT4BOX_WITHOUT_FSOPEN || errno == ENOSYS)) {
 		is_mounted = attach_by_name(options, fuse, mountpoint, path, mount);
 	}
-#endif
 	int error = errno;
 	privileges_lower();
 	if (!is_mounted) {

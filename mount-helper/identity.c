@@ -48,6 +48,7 @@ void identity_become(const struct identity *identity) {
 		        strerror(errno));
 		_exit(EXIT_IDENTITY);
 	}
+	privileges_forget();
 	/* So that /proc/self is its own, as for any program that this user starts. */
 	if (prctl(PR_SET_DUMPABLE, 1) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
 		_exit(EXIT_IDENTITY);

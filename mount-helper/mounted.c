@@ -79,24 +79,28 @@ void mounted_open_controls(struct mounted *mount) {
 	open_connection(mount);
 }
 
-bool mounted_know(struct mounted *mount, enum way way, int fd) {
+bool mounted_numbers(int fd, unsigned *id, unsigned *major, unsigned *minor) {
 	struct statx facts;
-	unsigned long long id;
-	*mount = (struct mounted){.way = way, .watch = -1, .abort = -1, .connection = -1};
-	mounted_watch(mount);
+	unsigned long long found;
 	/* Nothing is asked for, for FUSE tells nobody but the mounter, and not even one who holds root's
 	 * rights besides. What is wanted here comes all the same; not so the id that is never reused. */
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &facts) != 0) {
 		return false;
 	}
-	id = facts.stx_mnt_id;
-	if ((facts.stx_mask & STATX_MNT_ID) == 0 && !descriptor_mount_id(fd, &id)) {
+	found = facts.stx_mnt_id;
+	if ((facts.stx_mask & STATX_MNT_ID) == 0 && !descriptor_mount_id(fd, &found)) {
 		return false;
 	}
-	mount->id = (unsigned)id;
-	mount->major = facts.stx_dev_major;
-	mount->minor = facts.stx_dev_minor;
+	*id = (unsigned)found;
+	*major = facts.stx_dev_major;
+	*minor = facts.stx_dev_minor;
 	return true;
+}
+
+bool mounted_know(struct mounted *mount, enum way way, int fd) {
+	*mount = (struct mounted){.way = way, .watch = -1, .abort = -1, .connection = -1};
+	mounted_watch(mount);
+	return mounted_numbers(fd, &mount->id, &mount->major, &mount->minor);
 }
 
 void mounted_know_unique(struct mounted *mount, const char *path) {
@@ -169,18 +173,6 @@ enum unmounted mounted_remove(struct mounted *mount, bool is_lazy, char *said, s
 	}
 	mount->is_gone = true;
 	return UNMOUNTED;
-}
-
-bool mounted_is_here(const char *name, unsigned id, unsigned major, unsigned minor) {
-	struct statx facts;
-	int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
-	/* Nothing is asked for, as in mounted_know. */
-	if (statx(AT_FDCWD, name, flags, 0, &facts) != 0 ||
-	    facts.stx_dev_major != major || facts.stx_dev_minor != minor) {
-		return false;
-	}
-	/* Before Linux 5.8 the device must do, which no other mount of another file system has. */
-	return (facts.stx_mask & STATX_MNT_ID) == 0 || facts.stx_mnt_id == id;
 }
 
 bool mounted_abort(struct mounted *mount) {

@@ -50,8 +50,8 @@ enum unmounted mounted_remove(struct mounted *mount, bool is_lazy, char *said, s
 /* Whether the path leads to this mount and no other, as far as this kernel can say. */
 bool mounted_leads_to(const struct mounted *mount, const char *path);
 
-/* Whether this name, in the working directory, is this mount's root: nobody's server is asked. */
-bool mounted_is_here(const char *name, unsigned id, unsigned major, unsigned minor);
+/* Id and device of the mount that an open file lies in; nobody's server is asked. False with errno. */
+bool mounted_numbers(int fd, unsigned *id, unsigned *major, unsigned *minor);
 
 /* Cuts the server off: it reads ENODEV and whoever uses the mount gets errors. */
 bool mounted_abort(struct mounted *mount);

@@ -47,7 +47,7 @@ bool mountinfo_parse(char *line, struct mountinfo *mount) {
 	if (id == NULL || parent == NULL || device == NULL || root == NULL || path == NULL) {
 		return false;
 	}
-	if (sscanf(id, "%u", &mount->id) != 1 ||
+	if (sscanf(id, "%u", &mount->id) != 1 || sscanf(parent, "%u", &mount->parent) != 1 ||
 	    sscanf(device, "%u:%u", &mount->major, &mount->minor) != 2) {
 		return false;
 	}

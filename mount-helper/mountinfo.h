@@ -9,6 +9,7 @@
 
 struct mountinfo {
 	unsigned id;
+	unsigned parent; /* Id of the mount that it is mounted in. */
 	unsigned major;
 	unsigned minor;
 	bool is_ext4box;

@@ -76,6 +76,10 @@ void privileges_drop(void) {
 	is_held = false;
 }
 
+void privileges_forget(void) {
+	is_held = false;
+}
+
 /* An ignored SIGCHLD would have the kernel reap our children, an ignored or blocked SIGTERM stays so. */
 static bool reset_signals(void) {
 	sigset_t none;
@@ -135,10 +139,12 @@ bool privileges_begin(char *message, int size) {
 		}
 		return !is_refused;
 	}
-	if (geteuid() != 0 || getgid() != getegid()) {
+	/* Secure bits go through exec, and one of them has capabilities outlive a change of ids. */
+	if (geteuid() != 0 || getgid() != getegid() || prctl(PR_GET_SECUREBITS) != 0) {
 		snprintf(message, (size_t)size,
 		         "the installed helper has no rights of root here: it is not set-uid root, or "
-		         "on a file system mounted nosuid, or its caller has no_new_privs");
+		         "on a file system mounted nosuid, or its caller has no_new_privs or "
+		         "secure bits");
 		return false;
 	}
 	is_held = true;

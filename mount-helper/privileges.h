@@ -27,3 +27,6 @@ void privileges_lower(void);
 
 /* Real, effective and saved ids are the caller's, every capability set is empty. */
 void privileges_drop(void);
+
+/* After a change of ids that was made elsewhere, and leaves nothing to be taken up again. */
+void privileges_forget(void);

@@ -19,16 +19,44 @@ static int refuse(enum failure failure, int error, const char *path) {
 	return 1;
 }
 
+/* A lazy one goes by the mount's own descriptor, and can mean no other. */
+static int detach(int root) {
+	char link[64];
+	snprintf(link, sizeof link, "/proc/self/fd/%d", root);
+	privileges_raise();
+	int error = umount2(link, MNT_DETACH) == 0 ? 0 : errno;
+	privileges_lower();
+	return error;
+}
+
+/*
+ * With a descriptor of it open a mount is busy. So this one goes by its name in the directory that we
+ * are in. That is bound to the mount as long as it lasts, for the kernel lets nobody rename or remove a
+ * mountpoint; and once it is gone the name leads to a directory, not to another mount: below this one
+ * there is none, which is seen by the id of the mount that it lies in.
+ */
+static int unmount_name(const char *name, int directory, const struct mountinfo *mount) {
+	unsigned id, major, minor;
+	if (!mounted_numbers(directory, &id, &major, &minor)) {
+		return errno;
+	}
+	if (id != mount->parent) {
+		return EBUSY;
+	}
+	privileges_raise();
+	int error = umount2(name, UMOUNT_NOFOLLOW) == 0 ? 0 : errno;
+	privileges_lower();
+	return error;
+}
+
 /*
  * With root's rights, for whoever asks: so everything is looked at anew, in the kernel's table, and
- * the caller's word is nothing but a number. The mountpoint's parent is opened with the caller's
- * rights, the name in it must lead to the mount that the table has, and stays so bound while that is
- * mounted: the kernel lets nobody rename or remove a mountpoint. Then that name, in that directory,
- * is unmounted.
+ * the caller's word is nothing but a number. Directory and mount are opened with the caller's rights.
  */
 static int unmount_as_root(const struct options *options) {
 	struct mountinfo found;
 	bool is_covered = false;
+	unsigned id, major, minor;
 	if (!mountinfo_find(options->mount_id, options->device_major, options->device_minor, &found,
 	                    &is_covered)) {
 		return 0;
@@ -36,32 +64,29 @@ static int unmount_as_root(const struct options *options) {
 	if (getuid() != 0 && (!found.has_user || found.user != getuid())) {
 		return refuse(FAIL_POLICY, EPERM, "the mount is not yours");
 	}
-	if (is_covered || found.path[0] == 0) {
-		return refuse(FAIL_MOUNTPOINT, EBUSY, "the mount is covered, or out of reach");
-	}
 	char *name = strrchr(found.path, '/');
-	if (name == NULL || name[1] == 0) {
-		return refuse(FAIL_MOUNTPOINT, EINVAL, found.path);
+	if (is_covered || name == NULL || name[1] == 0) {
+		return refuse(FAIL_MOUNTPOINT, EBUSY, "the mount is covered, or its path too long");
 	}
 	*name++ = 0;
-	int parent = open(found.path[0] == 0 ? "/" : found.path,
-	                  O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (parent < 0 || fchdir(parent) != 0) {
+	int directory = open(found.path[0] == 0 ? "/" : found.path,
+	                     O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int root = directory < 0 || fchdir(directory) != 0
+	               ? -1
+	               : openat(directory, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (root < 0 || !mounted_numbers(root, &id, &major, &minor)) {
 		return refuse(FAIL_MOUNTPOINT, errno, found.path);
 	}
-	close(parent);
-	if (!mounted_is_here(name, found.id, found.major, found.minor)) {
+	if (id != found.id || major != found.major || minor != found.minor) {
 		return refuse(FAIL_MOUNTPOINT, EBUSY, "the mount is no longer where it was");
 	}
-	privileges_raise();
-	int result = umount2(name, UMOUNT_NOFOLLOW | (options->lazy ? MNT_DETACH : 0));
-	int error = errno;
-	privileges_lower();
-	if (result != 0) {
-		name[-1] = '/';
-		return refuse(FAIL_BUSY, error == EBUSY ? 0 : error, found.path);
+	int error = options->lazy ? detach(root) : 0;
+	close(root);
+	if (!options->lazy) {
+		error = unmount_name(name, directory, &found);
 	}
-	return 0;
+	name[-1] = '/';
+	return error == 0 ? 0 : refuse(FAIL_BUSY, error == EBUSY ? 0 : error, found.path);
 }
 
 static int unmount_as_caller(const struct options *options) {
