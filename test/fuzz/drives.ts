@@ -1,5 +1,6 @@
 /** What can be done with an input: each drive throws only what no input may provoke. */
 import {driveArguments} from './arguments.ts';
+import {driveDisks} from './disks.ts';
 import {GuardedDevice} from './guarded-device.ts';
 import {Images} from './images.ts';
 import type {DriveName, Recipe} from './recipe.ts';
@@ -30,25 +31,27 @@ export class Drives {
 				return this.#images.names;
 			case 'replay':
 				return this.#images.names.filter(name => /log|journal|fastcommit|kernel/.test(name));
+			case 'disks':
 			case 'arguments':
 				return [''];
 		}
 	}
 
-	/** How large the image is that the recipe makes; 0 where it makes none. In bytes. */
-	sizeOf({drive, base}: Recipe): number {
-		return drive === 'arguments' ? 0 : this.#images.get(base).patch.bytes.length;
+	/** How large the image is that the recipe makes, in bytes; 0 where it starts from none. */
+	sizeOf({base}: Recipe): number {
+		return base === '' ? 0 : this.#images.get(base).patch.bytes.length;
 	}
 
 	/** The image that the recipe makes, and what was done to it. */
 	image(recipe: Recipe): {readonly story: readonly string[]; readonly bytes: Uint8Array} {
-		if (recipe.drive === 'arguments') return {story: [], bytes: new Uint8Array(0)};
+		if (recipe.base === '') return {story: [], bytes: new Uint8Array(0)};
 		const image = this.#images.get(recipe.base);
 		return image.with(recipe.seeds, story => ({story, bytes: image.patch.bytes.slice()}));
 	}
 
 	run({drive, base, seeds}: Recipe): Outcome | Promise<Outcome> {
 		if (drive === 'arguments') return driveArguments(seeds);
+		if (drive === 'disks') return driveDisks(seeds);
 		const image = this.#images.get(base);
 		const last = seeds.at(-1) ?? 0;
 		switch (drive) {

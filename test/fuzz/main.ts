@@ -17,6 +17,7 @@ Makes inputs wrong in ways that matter, runs them, and follows those that reach 
   replay     a damaged journal is brought home on the medium, and what is left is read
   write      a damaged image is written to by random operations, and what is left is read
   requests   the server is asked by a kernel that speaks badly
+  disks      partition tables lie
   arguments  command lines, mount options, reports and tables of mounts
   (the mount helper, in C: make -C test/fuzz/helper run)
 
@@ -54,7 +55,14 @@ const {values} = parseArgs({
 });
 
 const root = resolve(import.meta.dirname, '../..');
-const usualWeights: DriveCounts = {read: 76, replay: 8, write: 8, requests: 6, arguments: 2};
+const usualWeights: DriveCounts = {
+	read: 76,
+	replay: 8,
+	write: 8,
+	requests: 6,
+	disks: 1,
+	arguments: 1,
+};
 
 function print(line: string): void {
 	process.stdout.write(`${line}\n`);
@@ -89,7 +97,7 @@ function printSummary(summary: Summary): void {
 	print('');
 	for (const [drive, {inputs, believed, small, branches}] of Object.entries(summary.drives)) {
 		all += inputs;
-		const size = drive === 'arguments' ? '' : `, ${small} of at most 1 MiB`;
+		const size = small === 0 ? '' : `, ${small} of at most 1 MiB`;
 		print(
 			`${drive.padEnd(10)} ${String(inputs).padStart(8)} inputs${size}; ${percent(believed, inputs)} believed; ${branches} branches`,
 		);

@@ -35,7 +35,7 @@ function open(patch: Patch, isReadOnly: boolean): Volume {
 	return openForWriting(device, {...options, mmp, clock: () => now, randomUint32: () => 4});
 }
 
-function connect(volume: Volume, readOnly: boolean): Peer {
+function connect(volume: Volume, readOnly: boolean, isTraced: boolean): Peer {
 	const kernel = new FakeKernel();
 	const bugs: unknown[] = [];
 	const config = {...defaultConfig, readOnly};
@@ -52,6 +52,7 @@ function connect(volume: Volume, readOnly: boolean): Peer {
 			return errnoOf(error);
 		},
 		malformed: () => {},
+		trace: isTraced ? () => {} : undefined,
 	});
 	return {kernel, bugs, volume};
 }
@@ -176,7 +177,8 @@ export function driveRequests(
 		const isReadOnly = random.chance(0.5);
 		try {
 			const volume = open(patch, isReadOnly);
-			succeeded += converse(connect(volume, isReadOnly), random, requestsPerSeed);
+			const peer = connect(volume, isReadOnly, random.chance(0.3));
+			succeeded += converse(peer, random, requestsPerSeed);
 			if (!isReadOnly) closeVolume(volume);
 		} catch (error) {
 			if (!isExpectedError(error)) throw error;

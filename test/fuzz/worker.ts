@@ -191,7 +191,8 @@ class Worker {
 	#count(recipe: Recipe, outcome: Outcome | undefined): void {
 		const counts = this.#counts[recipe.drive] ?? {inputs: 0, believed: 0, small: 0, branches: 0};
 		counts.inputs++;
-		if (this.#drives.sizeOf(recipe) <= smallBytes) counts.small++;
+		const size = this.#drives.sizeOf(recipe);
+		if (size > 0 && size <= smallBytes) counts.small++;
 		if (outcome?.wasBelieved === true) counts.believed++;
 		for (const code of outcome?.codes ?? []) this.#codes.add(code);
 		this.#counts[recipe.drive] = counts;

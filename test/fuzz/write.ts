@@ -77,7 +77,16 @@ export function writeToImage(device: MemoryDevice, seed: number, count: number):
 	const position = () => random.below(random.pick([100, 5000, 200_000, 2 ** 31]));
 	const data = () => new Uint8Array(random.below(20_000) + 1).fill(seed);
 	const modes = Object.values(allocateModes);
+	/** Until blocks and indices of the directory have to be split. */
+	const crowd = () => {
+		const parent = number();
+		const name = 'a name to fill blocks with '.repeat(1 + random.below(7));
+		for (let index = random.below(60); index >= 0; index--) {
+			subject.makeFile({parent, name: `${name}${index}`}, file);
+		}
+	};
 	const operations: (() => void)[] = [
+		crowd,
 		() => void numbers.push(subject.makeFile(fresh(), file)),
 		() => void numbers.push(subject.makeDirectory(fresh(), file)),
 		() => void subject.symlink(fresh(), 'x'.repeat(1 + random.below(900)), file),

@@ -79,6 +79,7 @@ export class Subject {
 				return this.#random;
 			},
 			errors: this.#errors,
+			mmp: {sleep: () => {}, nodeName: 'test', deviceName: 'memory'},
 		});
 	}
 
