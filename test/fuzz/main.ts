@@ -19,7 +19,7 @@ Makes inputs wrong in ways that matter, runs them, and follows those that reach 
   requests   the server is asked by a kernel that speaks badly
   disks      partition tables lie
   arguments  command lines, mount options, reports and tables of mounts
-  (the mount helper, in C: make -C test/fuzz/helper run)
+  (the mount helper, in C: npm run fuzz:helper)
 
 Options:
   --count N            inputs, of all drives together (20000)
