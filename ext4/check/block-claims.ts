@@ -90,7 +90,9 @@ export class BlockClaims {
 	/** How many clusters are claimed. */
 	countClaimed(): number {
 		let count = 0;
-		for (const word of this.words) {
+		const {words} = this;
+		for (let index = 0; index < words.length; index++) {
+			const word = words[index] ?? 0;
 			if (word === 0) continue;
 			const pairs = word - ((word >>> 1) & 0x5555_5555);
 			const fours = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
