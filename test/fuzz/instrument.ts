@@ -1,6 +1,6 @@
 /**
  * Counts which pieces of the program run: as modules are loaded, a counter goes into every branch
- * that Acorn finds in them. V8's own coverage would tell the same, but stops the program for
+ * that Acorn finds in them. V8's own coverage would tell the same, but takes the program
  * milliseconds whenever it is asked; these counters are read in microseconds.
  *
  * To be installed before the modules that it is to see are imported.
