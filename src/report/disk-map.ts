@@ -18,7 +18,7 @@ export type PackedMap = {
 export class DiskMap {
 	readonly blockCount: number;
 	readonly unitBlocks: number;
-	/** Blocks painted, exact, one count a class; of free and unknown what the bitmaps say. */
+	/** Blocks of each class; see `settle`. */
 	readonly totals = new Float64Array(blockClasses.length);
 	readonly #units: Uint8Array;
 
@@ -44,6 +44,25 @@ export class DiskMap {
 		for (let unit = Math.floor(from / this.unitBlocks); unit < end; unit++) {
 			if ((units[unit] ?? 0) < kind) units[unit] = kind;
 		}
+	}
+
+	/**
+	 * Makes the totals add up, once all is painted. Where a unit is a block they are counted in the
+	 * map; else what was painted counts, and `usedBlocks`, what the bitmaps have as used.
+	 */
+	settle(usedBlocks: number): void {
+		const {totals} = this;
+		if (this.unitBlocks === 1) {
+			totals.fill(0);
+			for (const kind of this.#units) totals[kind] = (totals[kind] ?? 0) + 1;
+			return;
+		}
+		let claimed = 0;
+		for (let kind = classOf.file; kind < classOf.unreadable; kind++) claimed += totals[kind] ?? 0;
+		totals[classOf.unknown] = Math.max(0, usedBlocks - claimed);
+		totals[classOf.free] = 0;
+		const used = totals.reduce((sum, each) => sum + each, 0);
+		totals[classOf.free] = Math.max(0, this.blockCount - used);
 	}
 
 	/** The map as spans, made coarser until there are at most `spansMax` of them. */

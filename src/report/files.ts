@@ -186,8 +186,11 @@ export class FileSurvey {
 		let expected = -1;
 		let fragments = 0;
 		let blocks = 0;
+		// What it maps are the blocks behind the descriptors, which are painted as such.
+		const isResize = inode.number === reservedInode.resize;
 		const visitor: BlockVisitor = {
 			data: (_, physical, length) => {
+				if (isResize) return;
 				// The rest of a cluster is nobody else's.
 				const start = physical - (physical % clusterBlocks);
 				const end = Math.ceil((physical + length) / clusterBlocks) * clusterBlocks;

@@ -140,6 +140,8 @@ export class GroupSurvey {
 				'REPORT_TOO_MANY_GROUPS',
 			);
 		}
+		// With blocks of 1 KiB the first one, the boot block, belongs to no group.
+		this.#map.paint(0, geometry.firstDataBlock, classOf.system);
 		const end = Math.min(geometry.groupCount, groupsMax);
 		for (let index = 0; index < end; index++) {
 			paintHead(this.#volume, index, this.#map);

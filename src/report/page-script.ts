@@ -25,7 +25,18 @@ function readModule(name: string): string {
 	const folder = join(import.meta.dirname, 'page');
 	if (!import.meta.filename.endsWith('.ts'))
 		return readFileSync(join(folder, `${name}.js`), 'utf8');
-	return module.stripTypeScriptTypes(readFileSync(join(folder, `${name}.ts`), 'utf8'));
+	return stripped(readFileSync(join(folder, `${name}.ts`), 'utf8'));
+}
+
+/** Node calls it experimental on stderr; only who works on the sources ever comes here. */
+function stripped(source: string): string {
+	const {emitWarning} = process;
+	process.emitWarning = () => {};
+	try {
+		return module.stripTypeScriptTypes(source);
+	} finally {
+		process.emitWarning = emitWarning;
+	}
 }
 
 /** A module without what makes it one. Neither word begins a line of theirs that is anything else. */

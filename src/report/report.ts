@@ -35,7 +35,7 @@ export function makeReport(image: OpenedImage, options: ReportOptions): string {
 	if (volume === undefined) {
 		return brokenPage({title: imageName, imageName, madeAt}, problems, findings);
 	}
-	const survey = surveyVolume(volume, problems);
+	const survey = surveyVolume(volume, image.sizeBytes, problems);
 	const facts = tryFacts(volume, image, problems);
 	const label = textOf(facts?.label, facts?.labelBase64);
 	const subject: Subject = {title: label === '' ? imageName : label, imageName, madeAt};

@@ -45,9 +45,15 @@ function topDirectories(tree: Tree, by: 'blocks' | 'entries'): DirectoryRow[] {
 		}));
 }
 
-/** Looks at all of `volume` that can be read; what can't is told in `problems`. */
-export function surveyVolume(volume: Volume, problems: Problems): Survey {
-	const map = new DiskMap(volume.geometry.blockCount);
+/**
+ * Looks at all of `volume` that can be read; what can't is told in `problems`. `imageBytes` is how
+ * long the image is behind the start of the file system, which may be longer than that.
+ */
+export function surveyVolume(volume: Volume, imageBytes: number, problems: Problems): Survey {
+	const {blockSize, blockCount} = volume.geometry;
+	const map = new DiskMap(blockCount);
+	const thereBlocks = Math.floor(imageBytes / blockSize);
+	map.paint(thereBlocks, blockCount - thereBlocks, classOf.unreadable);
 	const files = new FileSurvey(volume, map, problems, {listedMax, tableBytesMax});
 	const groupSurvey = new GroupSurvey(volume, map, problems);
 	groupSurvey.run(inode => files.lookAt(inode));
@@ -56,7 +62,7 @@ export function surveyVolume(volume: Volume, problems: Problems): Survey {
 	for (const each of [...files.largest(), ...mostFragmented]) byInode.set(each.inode, each);
 	const tree = new Tree(volume, problems);
 	tree.walk(new Set(byInode.keys()), inode => files.blocksByInode.take(inode));
-	settleTotals(map, groupSurvey);
+	map.settle(groupSurvey.usedBlocks);
 	const listed = [...byInode.values()];
 	return {
 		volume,
@@ -73,13 +79,4 @@ export function surveyVolume(volume: Volume, problems: Problems): Survey {
 		largestDirectories: topDirectories(tree, 'blocks'),
 		fullestDirectories: topDirectories(tree, 'entries'),
 	};
-}
-
-/** What the bitmaps call used, and nobody has claimed; and what they call free. */
-function settleTotals({totals, blockCount}: DiskMap, groups: GroupSurvey): void {
-	let claimed = 0;
-	for (let kind = classOf.file; kind < classOf.unreadable; kind++) claimed += totals[kind] ?? 0;
-	totals[classOf.unknown] = Math.max(0, groups.usedBlocks - claimed);
-	const used = totals.reduce((sum, each) => sum + each, 0);
-	totals[classOf.free] = Math.max(0, blockCount - used);
 }

@@ -30,7 +30,7 @@ export const blockClasses: readonly BlockClass[] = [
 	{
 		id: 'system',
 		label: 'System files',
-		about: 'Quotas, orphans, bad blocks and what else has an inode but no name.',
+		about: 'The boot block, quotas, orphans, bad blocks and what else has an inode but no name.',
 	},
 	{id: 'journal', label: 'Journal', about: 'Changes on their way to their place.'},
 	{
