@@ -14,7 +14,14 @@ import {readWorkloads} from './read-workloads.ts';
 import {type Report, type ReportedLine, reportLine} from './report.ts';
 import {RequestCounter} from './requests.ts';
 import {prepareSources, projectPackage, type Sources, sourcesIn} from './sources.ts';
-import {type System, type SystemName, systemNames, systemOf, whyMissing} from './systems.ts';
+import {
+	type System,
+	type SystemName,
+	systemNames,
+	systemOf,
+	usualSystems,
+	whyMissing,
+} from './systems.ts';
 import {toMarkdown} from './table.ts';
 import type {Workload} from './workload.ts';
 import {writeWorkloads} from './write-workloads.ts';
@@ -24,7 +31,8 @@ const usage = `Usage: npm run bench -- [options]
   --runs N          samples of each system at each work (default 5; 3 with --quick)
   --quick           a small image and few runs: to see that it works
   --only PATTERN    the works whose name matches this regular expression, case aside
-  --systems LIST    some of ${systemNames.join(',')}
+  --systems LIST    some of ${systemNames.join(',')} (default ${usualSystems.join(',')});
+                    ext4box,unsandboxed tells what the sandbox costs
   --work DIR        where the work image is kept (default ${defaultWorkDirectory()})
   --image FILE      the work image itself; made there unless it was before
   --out DIR         where bench.md and bench.json go (default results)
@@ -59,7 +67,7 @@ function parseArguments() {
 				runs: {type: 'string'},
 				quick: {type: 'boolean', default: false},
 				only: {type: 'string', default: ''},
-				systems: {type: 'string', default: systemNames.join(',')},
+				systems: {type: 'string', default: usualSystems.join(',')},
 				work: {type: 'string', default: defaultWorkDirectory()},
 				image: {type: 'string'},
 				out: {type: 'string', default: path.resolve(import.meta.dirname, '../../results')},

@@ -4,7 +4,9 @@ import * as path from 'node:path';
 import {CommandError, isInstalled, readCommand, runToCleanUp, timeCommand} from './command.ts';
 import {findMinor, serversOf} from './server.ts';
 
-export const systemNames = ['kernel', 'fuse2fs', 'ext4box'] as const;
+export const systemNames = ['kernel', 'fuse2fs', 'ext4box', 'unsandboxed'] as const;
+/** Those that are measured unless others are asked for. */
+export const usualSystems: readonly SystemName[] = ['kernel', 'fuse2fs', 'ext4box'];
 export type SystemName = (typeof systemNames)[number];
 
 export type System = {
@@ -45,7 +47,15 @@ const systems: readonly System[] = [
 		writingCommand: [ext4box, 'mount', 'IMAGE', 'DIR', '-o', 'rw'],
 		isServed: true,
 		unmount: [ext4box, 'umount'],
-		version: async () => (await readCommand({program: ext4box, args: ['--version']})).trim(),
+		version: versionOfExt4box,
+	},
+	{
+		name: 'unsandboxed',
+		command: [ext4box, 'mount', '--sandbox=off', 'IMAGE', 'DIR', '-o', 'ro'],
+		writingCommand: [ext4box, 'mount', '--sandbox=off', 'IMAGE', 'DIR', '-o', 'rw'],
+		isServed: true,
+		unmount: [ext4box, 'umount'],
+		version: versionOfExt4box,
 	},
 ];
 
@@ -134,6 +144,10 @@ function waitUntil(isDone: () => boolean, attempts: number): boolean {
 		Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
 	}
 	return false;
+}
+
+async function versionOfExt4box(): Promise<string> {
+	return (await readCommand({program: ext4box, args: ['--version']})).trim();
 }
 
 async function versionOfFuse2fs(): Promise<string> {

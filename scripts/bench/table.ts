@@ -1,6 +1,7 @@
 /** The report as Markdown. Pure. */
 import {aimOutcomes} from './aims.ts';
 import type {Report, ReportedLine, ReportedOutcome} from './report.ts';
+import {sandboxCost} from './sandbox-cost.ts';
 
 export function toMarkdown(report: Report): string {
 	const aims = aimOutcomes(report);
@@ -21,6 +22,7 @@ export function toMarkdown(report: Report): string {
 			report.lines.flatMap(line => line.outcomes.filter(isServed).map(one => serverRow(line, one))),
 		),
 		...(aims.length === 0 ? [] : ['## Aims', table(['work', 'aim', 'measured', ''], aims)]),
+		...sandbox(report),
 		...failures(report),
 	].join('\n\n');
 }
@@ -76,6 +78,18 @@ function serverRow(line: ReportedLine, outcome: ReportedOutcome): string[] {
 		counts.map(([opcode, count]) => `${opcode} ${count}`).join(', ') || '–',
 		cpuSeconds === null ? '–' : cpuSeconds.median.toFixed(2),
 		peakBytes === null ? '–' : (peakBytes.max / 1024 ** 2).toFixed(0),
+	];
+}
+
+function sandbox(report: Report): string[] {
+	const cost = sandboxCost(report);
+	if (cost === undefined) return [];
+	const percent = (ratio: number) => `${((ratio - 1) * 100).toFixed(1)} %`;
+	return [
+		'## Sandbox',
+		`ext4box takes ${percent(cost.ratio)} more time than without its sandbox: the geometric mean ` +
+			`over ${cost.lineCount} works of the ratios round by round, ${cost.roundCount} rounds; ` +
+			`95 % interval ${percent(cost.low)} to ${percent(cost.high)}.`,
 	];
 }
 
