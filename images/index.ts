@@ -1,4 +1,5 @@
 /** Where bytes come from: what other rooms may import. */
+export {AlignedDevice} from './aligned.ts';
 export {type ImageCode, ImageError, printable, sizeText} from './errors.ts';
 export {type Guess, identify} from './identify.ts';
 export {type OpenedImage, type OpenOptions, openImage, openImageOn} from './open.ts';

@@ -20,11 +20,11 @@ export type OpenOptions = {
 	readonly acceptsBackup?: boolean;
 };
 
-export type OpenedImage = Disposable & {
+export type OpenedImage<Raw extends BlockDevice = RawDevice> = Disposable & {
 	/** Starts where the file system does. Closing it closes the image. */
 	readonly device: BlockDevice;
 	/** The whole image; its descriptor is what a server inherits. */
-	readonly raw: RawDevice;
+	readonly raw: Raw;
 	readonly offsetBytes: number;
 	readonly sizeBytes: number;
 	/** The partition that was chosen or found; undefined without a partition table. */
@@ -242,7 +242,10 @@ function find(device: BlockDevice, options: OpenOptions): Found {
 }
 
 /** As `openImage`, on a device that is open already; which is closed if this throws. */
-export function openImageOn(raw: RawDevice, options: OpenOptions = {}): OpenedImage {
+export function openImageOn<Raw extends BlockDevice>(
+	raw: Raw,
+	options: OpenOptions = {},
+): OpenedImage<Raw> {
 	try {
 		if (raw.sizeBytes === 0) {
 			throw new ImageError('IMAGE_EMPTY', 'the image is empty (0 bytes)');
