@@ -101,6 +101,7 @@ export class UnsupportedError extends Error {
 export type Errno =
 	| 'E2BIG'
 	| 'EACCES'
+	| 'EAGAIN'
 	| 'EBUSY'
 	| 'EDQUOT'
 	| 'EEXIST'

@@ -75,6 +75,7 @@ export {
 	createFile,
 	type DeviceNumber,
 	link,
+	linksMax,
 	makeNode,
 	mkdir,
 	type NamePlace,

@@ -22,6 +22,8 @@ export type BeginFlags = 'read' | 'report';
 
 export class Mapper {
 	readonly volume: Volume;
+	/** Whether a kernel moves the data of that inode itself, and writes the zeros that it needs. */
+	isMovedByKernel: (inode: number) => boolean = () => false;
 	readonly #blockSize: number;
 
 	constructor(volume: Volume) {

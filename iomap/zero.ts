@@ -14,7 +14,7 @@ export function zerosOf(length: number): Uint8Array {
  * Elsewhere they are zeros already. Changes no metadata.
  */
 export function zeroInBlock(mapper: Mapper, inode: Inode, from: number, to: number): void {
-	if (from >= to) return;
+	if (from >= to || mapper.isMovedByKernel(inode.number)) return;
 	const mapping = mapper.begin(inode, from, 'report');
 	if (mapping.kind !== 'mapped') return;
 	mapper.assertData(inode, mapping);

@@ -27,6 +27,8 @@ export type Shown = {
 	readonly blockSize: number;
 	/** The size that is shown: the inode's own, but for encrypted links. */
 	sizeOf(inode: Inode): number;
+	/** `fuse_attr.flags`. */
+	flagsOf(inode: Inode): number;
 };
 
 const nanosecondsMax = 999_999_999;
@@ -60,7 +62,7 @@ export function writeAttributes(view: DataView, at: number, inode: Inode, shown:
 	const {device} = inode;
 	view.setUint32(at + attr.at.rdev, device === undefined ? 0 : encodeDevice(device), true);
 	view.setUint32(at + attr.at.blksize, shown.blockSize, true);
-	view.setUint32(at + attr.at.flags, 0, true);
+	view.setUint32(at + attr.at.flags, shown.flagsOf(inode), true);
 }
 
 /** Writes all of a `fuse_entry_out` at `at`: the kernel may look the name up no more. */

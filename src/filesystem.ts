@@ -84,7 +84,8 @@ export class FileSystem {
 			...attributeHandlers(served),
 			...dataHandlers(served),
 			...xattrWritingHandlers(served),
-			forget: (nodeId, count) => served.nodes.forget(inodeOfNode(nodeId), count),
+			...(served.iomap?.handlers ?? {}),
+			forget: (nodeId, count) => served.forget(inodeOfNode(nodeId), count),
 		};
 		// What has no handler is refused: EROFS for what writes.
 		const handlers = options.config.readOnly ? reading : {...reading, ...writing};

@@ -17,8 +17,9 @@ import {
 	type VolumeOptions,
 } from '../ext4/index.ts';
 import {nodeHashes} from '../images/hashes.ts';
-import {openImageOn, printable, RawDevice} from '../images/index.ts';
+import {AlignedDevice, openImageOn, printable, RawDevice} from '../images/index.ts';
 import {CountingDevice} from './counting-device.ts';
+import {makeIomapLink, planDataPath} from './data-path.ts';
 import {errnoOf} from './errno.ts';
 import {describeFailure} from './failure.ts';
 import {Faults} from './faults.ts';
@@ -26,7 +27,9 @@ import {requestLimits} from './filesystem/limited.ts';
 import {FileSystem, initFlags, transferBytesMax} from './filesystem.ts';
 import {BusyWait} from './fuse/busy-wait.ts';
 import {Connection} from './fuse/connection.ts';
+import {iomapOperations} from './fuse/iomap-operations.ts';
 import {newestMinor} from './fuse/layout.ts';
+import {operations} from './fuse/operations.ts';
 import {type Clock, DeviceTransport} from './fuse/transport.ts';
 import {writeError} from './log.ts';
 import {parseServerConfig, type ServerConfig} from './mount/server-config.ts';
@@ -54,6 +57,9 @@ const maxBackground = 64;
 type Opened = {
 	readonly volume: Volume;
 	readonly device: CountingDevice;
+	readonly aligned: AlignedDevice;
+	/** Where in the image the file system begins. */
+	readonly offsetBytes: number;
 	readonly sandbox: SandboxState;
 };
 
@@ -96,15 +102,19 @@ function openVolume(config: ServerConfig): Opened {
 	if (!config.readOnly) outliveSignals();
 	const sandbox = closeSandbox();
 	const raw = new RawDevice(imageDescriptor, {isWritable: !config.readOnly});
-	const image = openImageOn(raw, {offsetBytes: config.offset, partition: config.partition});
+	const aligned = new AlignedDevice(raw);
+	const image = openImageOn(aligned, {offsetBytes: config.offset, partition: config.partition});
+	const {offsetBytes} = image;
 	const device = new CountingDevice(image.device);
 	const options: VolumeOptions = {
 		...(config.cacheBytes === undefined ? {} : {cacheBytes: config.cacheBytes}),
 		journal: config.noRecovery ? 'ignore' : 'replay',
 		hashes: nodeHashes,
 	};
-	if (config.readOnly) return {volume: Volume.open(device, options), device, sandbox};
-	return {volume: openWritable(device, config, options), device, sandbox};
+	const volume = config.readOnly
+		? Volume.open(device, options)
+		: openWritable(device, config, options);
+	return {volume, device, aligned, offsetBytes, sandbox};
 }
 
 /**
@@ -134,7 +144,8 @@ function makeTransport(upkeep: Upkeep, isReadOnly: boolean): DeviceTransport {
 }
 
 /** Returns whether all is on the medium. */
-function serve(config: ServerConfig, {volume, device, sandbox}: Opened): boolean {
+function serve(config: ServerConfig, opened: Opened): boolean {
+	const {volume, device, sandbox} = opened;
 	const say = (text: string) => {
 		const lines = text.split('\n').map(printable);
 		writeError(`ext4box: ${printable(config.imageName)}: ${lines.join('\n')}\n`);
@@ -155,11 +166,26 @@ function serve(config: ServerConfig, {volume, device, sandbox}: Opened): boolean
 		failed: (error, what) => failed(error, what),
 		beat: () => updateMmp(volume),
 	});
+	const dataPath = planDataPath(config, volume, imageDescriptor);
+	const dialect = 'reason' in dataPath ? undefined : dataPath.dialect;
 	const fileSystem = new FileSystem(volume, {
 		config,
+		...('reason' in dataPath
+			? {}
+			: {
+					iomap: makeIomapLink({
+						dialect: dataPath.dialect,
+						fuseDescriptor,
+						imageDescriptor,
+						device: opened.aligned,
+						startBytes: opened.offsetBytes,
+						notify: ({code, payload}) => connection.notify(code, payload),
+						malformed: problem => faults.recordMalformed(problem),
+					}),
+				}),
 		status: () =>
 			encodeStatus(
-				collectStatus({config, sandbox, volume, device, connection, faults, fileSystem}),
+				collectStatus({config, sandbox, volume, device, connection, faults, fileSystem, dataPath}),
 			),
 		invalidateAttributes: nodeId => connection.invalidateAttributes(nodeId),
 		remounted: () => upkeep.restart(),
@@ -173,6 +199,7 @@ function serve(config: ServerConfig, {volume, device, sandbox}: Opened): boolean
 			minor: newestMinor,
 			maxTransferBytes: transferBytesMax,
 			maxBackground,
+			...(dialect === undefined ? {} : {experiment: {bit: dialect.initBit, minor: dialect.minor}}),
 			// The kernel keeps times that it sets itself no finer than what it will be shown later.
 			timeGranularity: volume.geometry.inodeSize > inodeSizeWithoutFineTimes ? 1 : 1e9,
 		},
@@ -184,6 +211,7 @@ function serve(config: ServerConfig, {volume, device, sandbox}: Opened): boolean
 			malformed: problem => faults.recordMalformed(problem),
 			trace: config.debug ? line => writeError(`${printable(line)}\n`) : undefined,
 		},
+		dialect === undefined ? operations : [...operations, ...iomapOperations(dialect)],
 	);
 	connection.serve();
 	const isHome = bringHome(volume, fileSystem, say);

@@ -2,6 +2,7 @@
 import * as v8 from 'node:v8';
 import type {Volume} from '../ext4/index.ts';
 import type {CountingDevice} from './counting-device.ts';
+import type {DataPathPlan} from './data-path.ts';
 import type {Faults} from './faults.ts';
 import type {FileSystem} from './filesystem.ts';
 import {uuidText} from './format.ts';
@@ -18,6 +19,7 @@ export type StatusSource = {
 	readonly connection: Connection;
 	readonly faults: Faults;
 	readonly fileSystem: FileSystem;
+	readonly dataPath: DataPathPlan;
 };
 
 const microseconds = 1e6;
@@ -35,6 +37,16 @@ function writingOf({config, volume, fileSystem}: StatusSource): Writing {
 	};
 }
 
+function dataPathOf({dataPath, connection}: StatusSource): Status['dataPath'] {
+	if ('reason' in dataPath) return {kind: 'fuse', reason: dataPath.reason};
+	const {name} = dataPath.dialect;
+	if (connection.agreement?.isExperimental === true) return {kind: 'iomap', reason: name};
+	return {
+		kind: 'fuse',
+		reason: `the kernel does not offer FUSE iomap (${name}): it lacks it, or it is switched off, or may not be used here`,
+	};
+}
+
 export function collectStatus(source: StatusSource): Status {
 	const {config, volume, device, connection, faults} = source;
 	const usage = process.resourceUsage();
@@ -46,7 +58,7 @@ export function collectStatus(source: StatusSource): Status {
 		readOnly: volume.transactions?.isWritable !== true,
 		allowOther: config.allowOther,
 		sandbox: source.sandbox,
-		dataPath: {kind: 'fuse', reason: 'this version does not speak FUSE iomap'},
+		dataPath: dataPathOf(source),
 		protocol: {
 			minor: agreement?.minor ?? 0,
 			kernelMinor: agreement?.kernelMinor ?? 0,

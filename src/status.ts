@@ -30,8 +30,8 @@ export type Status = {
 	readonly allowOther: boolean;
 	/** What stands between the server and the machine. */
 	readonly sandbox: SandboxState;
-	/** Who moves the data: `fuse` is this server. */
-	readonly dataPath: {readonly kind: 'fuse'; readonly reason: string};
+	/** Who moves the data: `fuse` is this server, `iomap` the kernel; and why. */
+	readonly dataPath: {readonly kind: 'fuse' | 'iomap'; readonly reason: string};
 	readonly protocol: {
 		readonly minor: number;
 		readonly kernelMinor: number;

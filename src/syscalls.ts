@@ -285,6 +285,14 @@ export function makeNonBlocking(descriptor: number): void {
 	call('fcntl', descriptor, setFlags, nonBlocking);
 }
 
+/**
+ * Transfers go past the page cache from now on; it must have been opened with no other flags that
+ * can be changed.
+ */
+export function makeDirect(descriptor: number): void {
+	call('fcntl', descriptor, setFlags, constants.O_DIRECT);
+}
+
 /** Has the kernel write out what it keeps of the file system that `descriptor` lies in. */
 export function syncFileSystem(descriptor: number): void {
 	call('syncfs', descriptor);

@@ -9,7 +9,7 @@ import {type Inode, inodeFlags} from '../layout/inode.ts';
 import {addOrphan} from '../orphans/orphans.ts';
 import type {Volume} from '../volume.ts';
 
-const linksMax = 65_000;
+export const linksMax = 65_000;
 
 /** A count that is kept no more. */
 const uncounted = 1;

@@ -74,6 +74,9 @@ Whose files
 
 Other
   cache_size=BYTES    bound of the server's cache (suffixes k, m, g); 100,000 blocks at most
+  iomap=auto|off|static|v7
+                      whether a kernel that has FUSE iomap moves data itself: if it can,
+                      never, on read-only mounts alone, only by that version of it
   direct              bypass the page cache
   watchdog=SECONDS    a server that leaves its callers without an answer for so long is ended, and the
                       mount taken away (default: 30; 0: never)

@@ -108,6 +108,7 @@ export function attributeHandlers(served: Served): Handlers {
 	const resize = (request: Request, number: number): void => {
 		const size = request.u64(at.size);
 		assertMayChange(nodes.read(number));
+		served.iomap?.giveBack(number);
 		truncate(mapper, number, size, {mayUseReserved: served.mayUseReserved(request.uid)});
 	};
 

@@ -37,8 +37,9 @@ function assertAllowed(inode: Inode, position: number, length: number, isCached:
 export function dataHandlers(served: Served): Handlers {
 	const {mapper, nodes} = served;
 
-	const durable = (): number => {
+	const durable = (inode?: number): number => {
 		served.sync();
+		served.iomap?.throwFailure(inode);
 		return 0;
 	};
 
@@ -62,6 +63,8 @@ export function dataHandlers(served: Served): Handlers {
 	/** Returns how many bytes were copied, which may be less than were asked for. */
 	const copy = (request: Request): number => {
 		const {at} = copyFileRangeIn;
+		// The kernel holds the data, and copies it through its page cache where this is refused.
+		if (served.isIomap) return -errno.ENOSYS;
 		if (request.u32(at.flags) !== 0) return -errno.EINVAL;
 		const to = inodeOfNode(request.u64(at.nodeid_out));
 		const position = request.u64(at.off_out);
@@ -129,6 +132,7 @@ export function dataHandlers(served: Served): Handlers {
 			const isReserving = (mode & ~allocateModes.keepSize) === 0;
 			assertMayWrite(inode, isReserving ? Number.POSITIVE_INFINITY : position);
 			const options = {mayUseReserved: served.mayUseReserved(request.uid)};
+			served.iomap?.giveBack(number);
 			allocateRange(mapper, number, position, request.u64(at.length), mode, options);
 			noteChange(request, number, false);
 			served.settle(nodes.read(number));
@@ -149,9 +153,12 @@ export function dataHandlers(served: Served): Handlers {
 			return copyFileRangeOut.sizeBytes;
 		},
 
-		fsync: durable,
-		fsyncdir: durable,
-		syncfs: durable,
-		destroy: () => served.sync(),
+		fsync: request => durable(inodeOfNode(request.nodeId)),
+		fsyncdir: request => durable(inodeOfNode(request.nodeId)),
+		syncfs: () => durable(),
+		destroy() {
+			served.iomap?.giveBackAll();
+			served.sync();
+		},
 	};
 }

@@ -22,7 +22,6 @@ import {
 	linkIn,
 	mkdirIn,
 	mknodIn,
-	openFlags,
 	openOut,
 	rename2In,
 	renameIn,
@@ -52,26 +51,25 @@ export function nameHandlers(served: Served): Handlers {
 		return {mode, umask, ...ownersOfNew(owners, maker, parent, config.create)};
 	};
 
-	/** Runs what makes a file in the directory of the request, and answers with its entry. */
+	/** Runs what makes a file in the directory of the request. */
 	const make = (
 		request: Request,
-		reply: Reply,
 		operation: (handle: Handle, parent: Inode, name: Uint8Array) => Inode,
-	): number => {
+	): Inode => {
 		const name = nameOf(request);
 		const made = served.transact(request, handle => {
 			const parent = served.directory(request);
 			return {parent, inode: operation(handle, parent, name)};
 		});
 		served.settleNames(made.parent);
-		return putEntry(reply, made.inode, served);
+		return made.inode;
 	};
 
 	/** What was made is open, too, as far as the kernel is concerned. */
-	const putOpen = (reply: Reply): number => {
-		const flags = config.direct ? openFlags.directIo : 0;
+	const putOpen = (reply: Reply, inode: Inode): number => {
+		served.iomap?.opened(inode);
 		const at = payloadAt + createOut.at.open + openOut.at.open_flags;
-		reply.view.setUint32(at, flags, true);
+		reply.view.setUint32(at, served.openFlags, true);
 		return createOut.sizeBytes;
 	};
 
@@ -120,13 +118,14 @@ export function nameHandlers(served: Served): Handlers {
 		create(request, reply) {
 			// Refused once: the kernel then makes a file by MKNOD and opens it without asking anybody,
 			// which is a request less, and a RELEASE less at its end.
-			if (!config.direct) return -errno.ENOSYS;
+			if (!config.direct && !served.isIomap) return -errno.ENOSYS;
 			const mode = request.u32(createIn.at.mode);
 			const umask = request.u32(createIn.at.umask);
-			make(request, reply, (handle, parent, name) =>
+			const inode = make(request, (handle, parent, name) =>
 				createFile(handle, parent, name, newFile(request, parent, mode, umask)),
 			);
-			return putOpen(reply);
+			putEntry(reply, inode, served);
+			return putOpen(reply, inode);
 		},
 
 		tmpfile(request, reply) {
@@ -138,43 +137,45 @@ export function nameHandlers(served: Served): Handlers {
 			});
 			putEntry(reply, inode, served);
 			nodes.linksChanged(inode);
-			return putOpen(reply);
+			return putOpen(reply, inode);
 		},
 
 		mknod(request, reply) {
 			const mode = request.u32(mknodIn.at.mode);
 			const umask = request.u32(mknodIn.at.umask);
 			const device = deviceOf(request.u32(mknodIn.at.rdev));
-			return make(request, reply, (handle, parent, name) =>
+			const inode = make(request, (handle, parent, name) =>
 				makeNode(handle, parent, name, {...newFile(request, parent, mode, umask), device}),
 			);
+			return putEntry(reply, inode, served);
 		},
 
 		mkdir(request, reply) {
 			const mode = request.u32(mkdirIn.at.mode);
 			const umask = request.u32(mkdirIn.at.umask);
-			return make(request, reply, (handle, parent, name) =>
+			const inode = make(request, (handle, parent, name) =>
 				mkdir(handle, parent, name, newFile(request, parent, mode, umask)),
 			);
+			return putEntry(reply, inode, served);
 		},
 
 		symlink(request, reply) {
 			const target = request.name(1);
-			return make(request, reply, (handle, parent, name) =>
+			const inode = make(request, (handle, parent, name) =>
 				symlink(handle, parent, name, target, newFile(request, parent, 0o777, 0)),
 			);
+			return putEntry(reply, inode, served);
 		},
 
 		link(request, reply) {
 			const number = inodeOfNode(request.u64(linkIn.at.oldnodeid));
-			let inode: Inode | undefined;
-			const result = make(request, reply, (handle, parent, name) => {
-				inode = nodes.read(number);
-				link(handle, inode, parent, name);
-				return inode;
+			const inode = make(request, (handle, parent, name) => {
+				const linked = nodes.read(number);
+				link(handle, linked, parent, name);
+				return linked;
 			});
-			if (inode !== undefined) nodes.linksChanged(inode);
-			return result;
+			nodes.linksChanged(inode);
+			return putEntry(reply, inode, served);
 		},
 
 		unlink: request => remove(request, unlink),

@@ -57,12 +57,13 @@ export class Nodes {
 		if (this.#isCounting) this.#counts.increment(inode);
 	}
 
-	/** The kernel forgets `count` of the times. */
-	forget(inode: number, count: number): void {
-		if (!this.#counts.decrease(inode, count)) return;
+	/** The kernel forgets `count` of the times; returns whether it knows nothing of the inode now. */
+	forget(inode: number, count: number): boolean {
+		if (!this.#counts.decrease(inode, count)) return false;
 		this.#lostWrites.delete(inode);
 		releaseReservation(this.#volume, inode);
 		if (this.#linkless.delete(inode)) this.#reap(inode);
+		return true;
 	}
 
 	/** Data of `inode` that the page cache had taken was refused, with the errno `why`. */

@@ -9,7 +9,6 @@ import {
 	getattrIn,
 	lseekIn,
 	lseekOut,
-	openFlags,
 	openOut,
 	readIn,
 	seekWhence,
@@ -93,13 +92,17 @@ export function readingHandlers(served: Served): Handlers {
 		},
 
 		/** Refused once, so that nothing is ever asked again for opening a file or closing it. */
-		open(_request, reply) {
-			if (!config.direct) return -errno.ENOSYS;
-			reply.view.setUint32(payloadAt + openOut.at.open_flags, openFlags.directIo, true);
+		open(request, reply) {
+			if (!config.direct && !served.isIomap) return -errno.ENOSYS;
+			served.iomap?.opened(served.inode(request));
+			reply.view.setUint32(payloadAt + openOut.at.open_flags, served.openFlags, true);
 			return openOut.sizeBytes;
 		},
 
-		release: () => 0,
+		release(request) {
+			served.iomap?.released(served.inode(request));
+			return 0;
+		},
 
 		read(request, reply) {
 			const inode = served.inode(request);

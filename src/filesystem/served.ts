@@ -11,10 +11,11 @@ import {
 import {Mapper} from '../../iomap/index.ts';
 import {inodeOfNode, nameBytesMax, type Shown} from '../attributes.ts';
 import type {Agreement} from '../fuse/init.ts';
-import type {InitFlag} from '../fuse/layout.ts';
+import {type InitFlag, openFlags} from '../fuse/layout.ts';
 import type {Request} from '../fuse/message.ts';
 import type {ServerConfig} from '../mount/server-config.ts';
 import {type Owners, ownersOf} from '../owners.ts';
+import {type IomapLink, IomapService} from './iomap.ts';
 import {type FaultNoticed, Nodes} from './nodes.ts';
 
 export type FileSystemOptions = {
@@ -26,6 +27,8 @@ export type FileSystemOptions = {
 	/** The volume takes changes again. */
 	readonly remounted?: () => void;
 	readonly faultNoticed?: FaultNoticed;
+	/** Where the kernel may be asked to move data itself. */
+	readonly iomap?: IomapLink;
 };
 
 export class Served {
@@ -38,6 +41,8 @@ export class Served {
 	readonly status: () => Uint8Array;
 	readonly invalidateAttributes: (nodeId: number) => void;
 	readonly remounted: () => void;
+	/** Undefined where it is not even offered to the kernel. */
+	readonly iomap: IomapService | undefined;
 	#agreed: ReadonlySet<InitFlag> = new Set();
 
 	constructor(volume: Volume, options: FileSystemOptions) {
@@ -53,11 +58,14 @@ export class Served {
 			owners: this.owners,
 			blockSize: volume.geometry.blockSize,
 			sizeOf: inode => shownSize(volume, inode),
+			flagsOf: inode => this.iomap?.flagsOf(inode) ?? 0,
 		};
+		this.iomap = options.iomap === undefined ? undefined : new IomapService(this, options.iomap);
 	}
 
 	agree(agreement: Agreement): void {
 		this.#agreed = agreement.flags;
+		if (agreement.isExperimental) this.iomap?.start();
 	}
 
 	has(flag: InitFlag): boolean {
@@ -103,6 +111,25 @@ export class Served {
 	/** All that was acknowledged is on the medium. Throws `DeviceError`. */
 	sync(): void {
 		this.volume.transactions?.sync();
+		// What the kernel has written itself may need no transaction.
+		if (this.iomap?.isOn === true) this.volume.device.flush();
+	}
+
+	/** The kernel forgets `count` of the times that it was told of `inode`. */
+	forget(inode: number, count: number): void {
+		if (this.nodes.forget(inode, count)) this.iomap?.forgotten(inode);
+	}
+
+	/** `fuse_open_out.open_flags`. */
+	get openFlags(): number {
+		// Only the kernel's own way past the page cache knows of the alignment that a device wants.
+		if (this.isIomap) return openFlags.keepCache;
+		return this.config.direct ? openFlags.directIo : 0;
+	}
+
+	/** The kernel moves data itself, and asks when files are opened and closed. */
+	get isIomap(): boolean {
+		return this.iomap?.isOn === true;
 	}
 }
 

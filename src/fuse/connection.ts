@@ -18,6 +18,7 @@ import {
 	versionProblem,
 	writeAgreement,
 } from './init.ts';
+import type {IomapHandlerName} from './iomap-operations.ts';
 import {
 	batchForgetIn,
 	forgetIn,
@@ -37,7 +38,7 @@ import {traceReply, traceRequest} from './trace.ts';
 import type {Transport} from './transport.ts';
 
 type OperationOf<Row> = Row extends {readonly handler: infer Name} ? Name : never;
-export type HandlerName = OperationOf<(typeof operations)[number]>;
+export type HandlerName = OperationOf<(typeof operations)[number]> | IomapHandlerName;
 
 /**
  * Answers a request: writes the payload into `reply` and returns its length in bytes, or returns
@@ -90,7 +91,6 @@ export class Connection {
 	readonly #observer: Observer;
 	readonly #request: Request;
 	readonly #reply: Reply;
-	readonly #notice = new Reply(notifyInvalInodeOut.sizeBytes);
 	readonly #rows: readonly Row[];
 	readonly #rowByOpcode: (Row | undefined)[] = new Array(opcodesMax).fill(undefined);
 	readonly #errorCounts = new Map<number, number>();
@@ -146,15 +146,27 @@ export class Connection {
 	 * called by a handler: its request waits for no lock that this takes.
 	 */
 	invalidateAttributes(nodeId: number): void {
-		const {view, bytes} = this.#notice;
-		const length = outHeader.sizeBytes + notifyInvalInodeOut.sizeBytes;
-		view.setUint32(outHeader.at.len, length, true);
-		view.setInt32(outHeader.at.error, notifyCodes.invalidateInode, true);
-		writeU64(view, payloadAt + notifyInvalInodeOut.at.ino, nodeId);
+		const payload = new Uint8Array(notifyInvalInodeOut.sizeBytes);
+		const view = new DataView(payload.buffer);
+		writeU64(view, notifyInvalInodeOut.at.ino, nodeId);
 		// A negative offset: the attributes alone, no pages.
-		writeU64(view, payloadAt + notifyInvalInodeOut.at.off, -1);
+		writeU64(view, notifyInvalInodeOut.at.off, -1);
 		// Refused where the kernel does not know the node (any more): all the better.
-		this.#transport.send(bytes, length);
+		this.notify(notifyCodes.invalidateInode, payload);
+	}
+
+	/**
+	 * Sends a message that answers no request. `gone` where the kernel does not know what it is about,
+	 * `refused` where it finds it wrong.
+	 */
+	notify(code: number, payload: Uint8Array): 'sent' | 'gone' | 'refused' {
+		const length = outHeader.sizeBytes + payload.length;
+		const message = new Uint8Array(length);
+		const view = new DataView(message.buffer);
+		view.setUint32(outHeader.at.len, length, true);
+		view.setInt32(outHeader.at.error, code, true);
+		message.set(payload, outHeader.sizeBytes);
+		return this.#transport.send(message, length);
 	}
 
 	counters(): Counters {

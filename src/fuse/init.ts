@@ -11,6 +11,8 @@ export type InitWishes = {
 	readonly maxTransferBytes: number;
 	/** How many READs ahead of need the kernel may keep waiting at once. */
 	readonly maxBackground: number;
+	/** What is not part of the protocol yet: a bit that offers and accepts it, and its minor. */
+	readonly experiment?: {readonly bit: number; readonly minor: number} | undefined;
 	/** The finest difference of times that the file system keeps, in nanoseconds; 1 by default. */
 	readonly timeGranularity?: number;
 };
@@ -20,12 +22,16 @@ export type InitOffer = {
 	readonly minor: number;
 	readonly flags: ReadonlySet<InitFlag>;
 	readonly maxReadaheadBytes: number;
+	/** Whether that bit was set, were it one that is not known here. */
+	readonly hasBit: (bit: number) => boolean;
 };
 
 export type Agreement = {
 	readonly kernelMinor: number;
 	readonly minor: number;
 	readonly flags: ReadonlySet<InitFlag>;
+	/** `InitWishes.experiment` is on. */
+	readonly isExperimental: boolean;
 	readonly maxReadaheadBytes: number;
 	readonly maxTransferBytes: number;
 };
@@ -46,11 +52,15 @@ function flagsIn(low: number, high: number): Set<InitFlag> {
 	return found;
 }
 
-function wordsOf(flags: ReadonlySet<InitFlag>): {low: number; high: number} {
+function wordsOf(
+	flags: ReadonlySet<InitFlag>,
+	experiment: InitWishes['experiment'],
+): {low: number; high: number} {
 	let low = 0;
 	let high = 0;
-	for (const flag of flags) {
-		const bit = initFlagBits[flag];
+	const bits = [...flags].map(flag => initFlagBits[flag] as number);
+	if (experiment !== undefined) bits.push(experiment.bit);
+	for (const bit of bits) {
 		if (bit < 32) low += 2 ** bit;
 		else high += 2 ** (bit - 32);
 	}
@@ -61,11 +71,13 @@ function wordsOf(flags: ReadonlySet<InitFlag>): {low: number; high: number} {
 export function readOffer(request: Request, bodyBytes: number): InitOffer {
 	const low = request.u32(initIn.at.flags);
 	const hasHigh = hasBit(low, 0, initFlagBits.INIT_EXT) && bodyBytes >= initIn.at.flags2 + 4;
+	const high = hasHigh ? request.u32(initIn.at.flags2) : 0;
 	return {
 		major: request.u32(initIn.at.major),
 		minor: request.u32(initIn.at.minor),
-		flags: flagsIn(low, hasHigh ? request.u32(initIn.at.flags2) : 0),
+		flags: flagsIn(low, high),
 		maxReadaheadBytes: request.u32(initIn.at.max_readahead),
+		hasBit: bit => hasBit(low, high, bit),
 	};
 }
 
@@ -80,9 +92,13 @@ export function agree(offer: InitOffer, wishes: InitWishes): Agreement {
 	const transferMax = flags.has('MAX_PAGES')
 		? wishes.maxTransferBytes
 		: Math.min(wishes.maxTransferBytes, defaultPagesMax * pageBytes);
+	const {experiment} = wishes;
+	const isExperimental =
+		experiment !== undefined && offer.hasBit(experiment.bit) && offer.minor >= experiment.minor;
 	return {
 		kernelMinor: offer.minor,
-		minor: Math.min(offer.minor, wishes.minor),
+		minor: isExperimental ? experiment.minor : Math.min(offer.minor, wishes.minor),
+		isExperimental,
 		flags,
 		maxReadaheadBytes: offer.maxReadaheadBytes,
 		maxTransferBytes: transferMax,
@@ -93,7 +109,10 @@ export function agree(offer: InitOffer, wishes: InitWishes): Agreement {
 export function writeAgreement(reply: Reply, agreement: Agreement, wishes: InitWishes): number {
 	const {view} = reply;
 	const {at} = initOut;
-	const {low, high} = wordsOf(agreement.flags);
+	const {low, high} = wordsOf(
+		agreement.flags,
+		agreement.isExperimental ? wishes.experiment : undefined,
+	);
 	view.setUint32(payloadAt + at.major, kernelMajor, true);
 	view.setUint32(payloadAt + at.minor, agreement.minor, true);
 	view.setUint32(payloadAt + at.max_readahead, agreement.maxReadaheadBytes, true);

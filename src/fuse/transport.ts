@@ -110,8 +110,11 @@ export class DeviceTransport implements Transport {
 				case errno.ENOENT:
 				case errno.ENODEV:
 				case errno.ECONNABORTED:
+				// What a message of our own is about the kernel does not know.
+				case errno.ESTALE:
 					return 'gone';
 				case errno.EINVAL:
+				case errno.EUCLEAN:
 					return 'refused';
 				default:
 					throw new Error(`writing to /dev/fuse: ${errnoName(-sent)}`);

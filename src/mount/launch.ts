@@ -215,6 +215,7 @@ function serverConfig(
 		acl: options.acl ?? options.allowOther,
 		fakeroot: options.fakeroot,
 		direct: options.direct,
+		iomap: options.iomap,
 		...(options.cacheBytes === null ? {} : {cacheBytes: options.cacheBytes}),
 		minixDf: options.minixDf,
 		noAtime: options.noAtime,

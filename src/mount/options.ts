@@ -3,8 +3,10 @@ import {parseBytes} from '../command-line.ts';
 import {
 	type ErrorPolicy,
 	type IdRange,
+	type IomapWish,
 	idMax,
 	idRangesMax,
+	iomapWishes,
 	type OwnerMap,
 } from './server-config.ts';
 
@@ -43,6 +45,8 @@ export type MountOptions = {
 	readonly watchdogSeconds: number;
 	/** Whose new files are, on disk, under a mapping of owners; null: their directory's. */
 	readonly create: {readonly uid: number; readonly gid: number} | null;
+	/** Whether a kernel that can is to move data itself. */
+	readonly iomap: IomapWish;
 	readonly debug: boolean;
 };
 
@@ -92,6 +96,7 @@ const nothingSaid: Draft = {
 	isDirSync: false,
 	watchdogSeconds: watchdogSecondsDefault,
 	create: null,
+	iomap: 'auto',
 	debug: false,
 };
 
@@ -125,6 +130,7 @@ const valued: ReadonlyMap<string, TakeValue> = new Map<string, TakeValue>([
 	['offset', value => ({offset: parseBytes(value, 'option offset')})],
 	['partition', value => ({partition: parsePartition(value)})],
 	['cache_size', value => ({cacheBytes: parseCacheSize(value)})],
+	['iomap', value => ({iomap: parseIomap(value)})],
 	['errors', value => ({errors: parseErrors(value)})],
 	['commit', value => ({commitSeconds: parseCommit(value)})],
 	['watchdog', value => ({watchdogSeconds: parseWatchdog(value)})],
@@ -334,6 +340,14 @@ function parsePartition(text: string): number {
 		);
 	}
 	return Number(text);
+}
+
+function parseIomap(text: string): IomapWish {
+	const wish = iomapWishes.find(one => one === text);
+	if (wish !== undefined) return wish;
+	throw new UsageError(
+		`option iomap: ${JSON.stringify(text)} is none of ${iomapWishes.join(', ')}`,
+	);
 }
 
 function parseErrors(text: string): ErrorPolicy {

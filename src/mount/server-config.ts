@@ -45,9 +45,15 @@ export type ServerConfig = {
 	readonly isDirSync: boolean;
 	/** Whose new files are, on disk, where `map` says another; absent: their directory's. */
 	readonly create?: {readonly uid: number; readonly gid: number};
+	/** Whether a kernel that can is to move data itself. */
+	readonly iomap: IomapWish;
 	/** Trace requests on descriptor 2. */
 	readonly debug: boolean;
 };
+
+/** `static`: only where nothing is written; `v7`: only by that version of its protocol. */
+export type IomapWish = (typeof iomapWishes)[number];
+export const iomapWishes = ['auto', 'off', 'static', 'v7'] as const;
 
 export type ErrorPolicy = 'default' | 'continue' | 'remount-ro' | 'panic';
 
@@ -100,6 +106,7 @@ export function parseServerConfig(text: string): ServerConfig {
 		isSync: fields.boolean('isSync'),
 		isDirSync: fields.boolean('isDirSync'),
 		...optionalCreate(fields),
+		iomap: parseIomapWish(fields.string('iomap')),
 		debug: fields.boolean('debug'),
 	};
 	fields.end();
@@ -118,6 +125,12 @@ function optionalCreate(fields: Fields): Pick<ServerConfig, 'create'> {
 	const create = {uid: ids.integer('uid', idMax), gid: ids.integer('gid', idMax)};
 	ids.end();
 	return {create};
+}
+
+function parseIomapWish(text: string): IomapWish {
+	const wish = iomapWishes.find(one => one === text);
+	if (wish === undefined) throw new TypeError(`server config: iomap ${JSON.stringify(text)}`);
+	return wish;
 }
 
 function parseErrorPolicy(text: string): ErrorPolicy {

@@ -6,6 +6,7 @@
  * EPERM rather than the process's end: a call that some library tries and can do without stays
  * harmless, and the self-test can see what is refused.
  */
+import {v7} from '../../iomap/index.ts';
 import {type Machine, type SystemCallName, systemCallNumber} from './system-calls.ts';
 
 export type FilterOptions = {
@@ -47,6 +48,9 @@ const mapAnonymous = 0x20; // MAP_ANONYMOUS
 const emptyPath = 0x1000; // AT_EMPTY_PATH
 const abortSignal = 6; // SIGABRT
 const harmlessFcntl = [1, 3, 4]; // F_GETFD, F_GETFL, F_SETFL
+/** /dev/fuse. */
+const fuseDescriptor = 3;
+const fuseIoctls = Object.values(v7.ioctls);
 
 /** struct sock_filter: the code, how far to jump if true and if false, a number. */
 type Line = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
@@ -96,6 +100,17 @@ function rules({pid, isStrict}: FilterOptions): Rule[] {
 			lines: [
 				load(argumentAt(1)),
 				...harmlessFcntl.flatMap(command => answerIfEqual(command, allow)),
+				answer(refuse),
+			],
+		},
+		{
+			// Two that tell the kernel of the image's device and of this thread, where it moves data.
+			name: 'ioctl',
+			lines: [
+				load(argumentAt(0)),
+				...answerUnlessEqual(fuseDescriptor, refuse),
+				load(argumentAt(1)),
+				...fuseIoctls.flatMap(number => answerIfEqual(number, allow)),
 				answer(refuse),
 			],
 		},

@@ -88,6 +88,12 @@ export class FakeKernel implements Transport {
 	#unique = 2;
 	/** What `send` returns from now on. */
 	sendResult: 'sent' | 'gone' | 'refused' = 'sent';
+	readonly #table: readonly Operation[];
+
+	/** `table` holds the operations that can be asked for by name. */
+	constructor(table: readonly Operation[] = operations) {
+		this.#table = table;
+	}
 
 	receive(into: Uint8Array): number {
 		const request = this.#pending;
@@ -97,7 +103,14 @@ export class FakeKernel implements Transport {
 		return request.length;
 	}
 
+	/** Takes the messages that answer nothing; without it they are among what `exchange` returns. */
+	onNotification: ((message: Uint8Array) => 'sent' | 'gone' | 'refused') | undefined;
+
 	send(from: Uint8Array, length: number): 'sent' | 'gone' | 'refused' {
+		const unique = readU64(new DataView(from.buffer, from.byteOffset), outHeader.at.unique);
+		if (unique === 0 && this.onNotification !== undefined) {
+			return this.onNotification(from.slice(0, length));
+		}
 		this.#sent.push(from.slice(0, length));
 		return this.sendResult;
 	}
@@ -110,8 +123,8 @@ export class FakeKernel implements Transport {
 	}
 
 	/** The bytes of a request, as well-formed as what it is made of. */
-	build(name: OperationName, ask: Ask = {}): Uint8Array {
-		const row = operations.find(each => each.name === name);
+	build(name: string, ask: Ask = {}): Uint8Array {
+		const row = this.#table.find(each => each.name === name);
 		if (row === undefined) throw new RangeError(`no operation ${name}`);
 		const layout = this.#layoutOf(row);
 		const fixed = layout?.sizeBytes ?? 0;
@@ -151,7 +164,7 @@ export class FakeKernel implements Transport {
 	}
 
 	/** Asks, and expects exactly one answer, addressed to this request. */
-	ask(name: OperationName, ask: Ask = {}): Answer {
+	ask(name: string, ask: Ask = {}): Answer {
 		const sent = this.exchange(this.build(name, ask));
 		const [message] = sent;
 		if (message === undefined || sent.length !== 1) {
@@ -161,7 +174,7 @@ export class FakeKernel implements Transport {
 	}
 
 	/** Says what needs no answer, and expects none. */
-	tell(name: OperationName, ask: Ask = {}): void {
+	tell(name: string, ask: Ask = {}): void {
 		const sent = this.exchange(this.build(name, ask));
 		if (sent.length !== 0) throw new Error(`${name}: ${sent.length} answers`);
 	}

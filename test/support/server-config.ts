@@ -19,5 +19,6 @@ export const defaultConfig: ServerConfig = {
 	commitSeconds: 5,
 	isSync: false,
 	isDirSync: false,
+	iomap: 'auto',
 	debug: false,
 };

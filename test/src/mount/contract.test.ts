@@ -35,6 +35,7 @@ const config: ServerConfig = {
 	commitSeconds: 5,
 	isSync: false,
 	isDirSync: false,
+	iomap: 'auto',
 	debug: false,
 };
 

@@ -26,6 +26,7 @@ test('nothing said', t => {
 		commitSeconds: 5,
 		isSync: false,
 		isDirSync: false,
+		iomap: 'auto',
 		watchdogSeconds: 30,
 		create: null,
 		debug: false,
