@@ -4,7 +4,7 @@
  * third lays the last copy of each block that was not revoked later over the file system.
  */
 import {CorruptError} from '../errors.ts';
-import {decodeRevokes, type JournalTag} from '../layout/journal.ts';
+import {decodeRevokes, decodeTags, type JournalTag} from '../layout/journal.ts';
 import {loggedBlockChecksum} from './checksum.ts';
 import {type FastCommitScan, noFastCommits, scanFastCommits} from './fast-commit/scan.ts';
 import {type JournalFile, locateJournalBlock, readJournalBlock} from './log.ts';
@@ -47,6 +47,12 @@ function isLater(a: number, b: number): boolean {
 	return ((a - b) | 0) > 0;
 }
 
+/** What the descriptor block `record` says. Throws `CorruptError`, `DeviceError`. */
+function tagsOf(file: JournalFile, journal: JournalSuperblock, record: LogRecord): JournalTag[] {
+	const bytes = readJournalBlock(file, record.at);
+	return decodeTags(new DataView(bytes.buffer), journal.features);
+}
+
 function badRevoke(record: LogRecord): CorruptError {
 	return new CorruptError(
 		'EXT4_BAD_JOURNAL',
@@ -72,7 +78,8 @@ function gatherRevokes(
 	if (revokeRecords.length === 0) return revokes;
 	const logged = new Set<number>();
 	for (const record of records) {
-		if (record.kind === 'descriptor') for (const tag of record.tags) logged.add(tag.block);
+		if (record.kind !== 'descriptor') continue;
+		for (const tag of tagsOf(file, journal, record)) logged.add(tag.block);
 	}
 	let count = 0;
 	for (const record of revokeRecords) {
@@ -121,7 +128,7 @@ class Replayer {
 
 	replay(record: LogRecord): void {
 		if (record.kind !== 'descriptor') return;
-		record.tags.forEach((tag, index) => {
+		tagsOf(this.#file, this.#journal, record).forEach((tag, index) => {
 			const revoked = this.#revokes.get(tag.block);
 			if (revoked !== undefined && !isLater(record.sequence, revoked)) {
 				this.blocksRevoked++;

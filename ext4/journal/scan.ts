@@ -9,7 +9,6 @@ import {CorruptError} from '../errors.ts';
 import {
 	commit_header,
 	decodeTags,
-	type JournalTag,
 	journal_header,
 	journalBlockType,
 	journalChecksumType,
@@ -42,15 +41,15 @@ export type LogEnd =
 	/** The checksum of a descriptor or revoke block fails in a transaction that was committed. */
 	| 'bad-record';
 
-/** A block of the log that speaks of others; `at` is its number in the journal. */
-export type LogRecord =
-	| {
-			readonly kind: 'descriptor';
-			readonly sequence: number;
-			readonly at: number;
-			readonly tags: readonly JournalTag[];
-	  }
-	| {readonly kind: 'revoke'; readonly sequence: number; readonly at: number};
+/**
+ * A block of the log that speaks of others; `at` is its number in the journal. What it says is read
+ * again when it is needed: a log of gigabytes says more than can be kept.
+ */
+export type LogRecord = {
+	readonly kind: 'descriptor' | 'revoke';
+	readonly sequence: number;
+	readonly at: number;
+};
 
 export type LogScan = {
 	/** Of the whole transactions only, in the order of the log. */
@@ -86,8 +85,8 @@ const transactionSumSeed = 0xffff_ffff;
 
 /**
  * Blocks of which one log may tell, revoke blocks counted in: twice as many as the largest
- * journal that mke2fs makes unasked. They are kept in memory, and a journal's inode may lead to
- * the same blocks any number of times.
+ * journal that mke2fs makes unasked. Where each copy lies is kept in memory, and a journal's inode
+ * may lead to the same blocks any number of times.
  */
 const recordsMax = 2 ** 19;
 
@@ -187,7 +186,7 @@ class Scanner {
 			}
 		}
 		this.#advance(tags.length);
-		this.#records.push({kind: 'descriptor', sequence: this.#sequence, at, tags});
+		this.#records.push({kind: 'descriptor', sequence: this.#sequence, at});
 	}
 
 	#suspectTailed(at: number, bytes: Uint8Array, what: string): void {

@@ -4,6 +4,9 @@ import {CorruptError} from '../errors.ts';
 import {type Inode, reservedInode} from '../layout/inode.ts';
 import type {Volume} from '../volume.ts';
 
+/** Deeper than any path can lead to, and than rmdir could be waited for. */
+const depthMax = 2 ** 16;
+
 const dotDot = Uint8Array.of(0x2e, 0x2e);
 
 /**
@@ -17,10 +20,10 @@ export function isAtOrBelow(volume: Volume, directory: Inode, ancestor: Inode): 
 		if (at.number === reservedInode.root) return false;
 		passed.add(at.number);
 		const parent = lookup(volume, at, dotDot);
-		if (parent === undefined || passed.has(parent.inode)) {
+		if (parent === undefined || passed.has(parent.inode) || passed.size > depthMax) {
 			throw new CorruptError(
 				'EXT4_BAD_DIRECTORY',
-				'a directory from which no way leads to the root',
+				'a directory from which no way leads to the root, or one that is too long',
 				{
 					inode: at.number,
 				},

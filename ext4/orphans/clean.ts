@@ -114,7 +114,11 @@ function forgetList(volume: Volume): void {
 
 type Counts = {freed: number; truncated: number; noSpace: FileError | undefined};
 
+/** Orphans of which it is noticed that the list leads back to them. */
+const metMax = 2 ** 16;
+
 function cleanList(volume: Volume, counts: Counts): void {
+	// One that was freed or cut off leads nowhere: a longer circle than this comes to its end as well.
 	const met = new Set<number>();
 	while (volume.superblock.lastOrphan !== 0) {
 		const number = volume.superblock.lastOrphan;
@@ -124,6 +128,7 @@ function cleanList(volume: Volume, counts: Counts): void {
 			if (!isOrphan(volume, number)) adoptFirst(handle);
 			return found;
 		});
+		if (met.size >= metMax) met.clear();
 		met.add(number);
 		counts.noSpace = noSpaceOf(() => end(volume, inode, counts));
 		// It stays the first, and leads to the others.

@@ -74,18 +74,19 @@ export class OrphanFile {
 		return hasFile ? new OrphanFile(volume) : undefined;
 	}
 
-	/** The slots in use, with the numbers in them. Throws `CorruptError`, `DeviceError`. */
-	entries(): {readonly number: number; readonly slot: OrphanSlot}[] {
-		const found: {number: number; slot: OrphanSlot}[] = [];
+	/**
+	 * The slots in use, with the numbers in them, as they are when their block's turn comes: a file may
+	 * have millions. Throws `CorruptError`, `DeviceError`.
+	 */
+	*entries(): Generator<{readonly number: number; readonly slot: OrphanSlot}> {
 		for (let block = 0; block < this.#blocks.length; block++) {
 			if (this.#free[block] === this.#slotsPerBlock) continue;
 			const {view} = this.#read(block);
 			for (let index = 0; index < this.#slotsPerBlock; index++) {
 				const number = view.getUint32(index * slotBytes, true);
-				if (number !== 0) found.push({number, slot: {block, index}});
+				if (number !== 0) yield {number, slot: {block, index}};
 			}
 		}
-		return found;
 	}
 
 	/** Puts a number into a free slot; undefined where all are taken. Throws `CorruptError`. */

@@ -189,11 +189,16 @@ async function underLoad(
 		detached: true,
 	});
 	const ended = new Promise(resolve => child.once('exit', resolve));
-	const started = () => spawnSync('ls', [image.mountpoint], {...who}).stdout.includes('d9');
-	t.not(await until(started, 60_000), null, 'the load does not run');
-	strike(pids);
-	t.not(await until(() => mountAt(image.mountpoint) === null, withinMs), null, 'still mounted');
-	await ended; // With an error, as its working directory is gone.
+	try {
+		const started = () => spawnSync('ls', [image.mountpoint], {...who}).stdout.includes('d9');
+		t.not(await until(started, 60_000), null, 'the load does not run');
+		strike(pids);
+		t.not(await until(() => mountAt(image.mountpoint) === null, withinMs), null, 'still mounted');
+		await ended; // With an error, as its working directory is gone.
+	} finally {
+		// The whole group: what it has started would keep the mount.
+		if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+	}
 	t.is(spawnSync('df', [image.folder], {timeout: 60_000}).status, 0);
 	t.is(spawnSync('sync', ['-f', image.folder], {timeout: 60_000}).status, 0);
 	const gone = () => readProc(pids.server, 'comm') === null;

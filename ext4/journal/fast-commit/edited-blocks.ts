@@ -1,4 +1,5 @@
 /** Blocks of a volume that are being changed: copies, until all of them are laid over at once. */
+import {CorruptError} from '../../errors.ts';
 import type {Volume} from '../../volume.ts';
 import type {Overlay} from '../overlay.ts';
 
@@ -7,6 +8,12 @@ export type EditedBlock = {readonly bytes: Uint8Array; readonly view: DataView};
 function asEdited(bytes: Uint8Array): EditedBlock {
 	return {bytes, view: new DataView(bytes.buffer)};
 }
+
+/**
+ * Of all blocks that fast commits may change, in bytes: several times what the largest area for them
+ * that mke2fs makes unasked can name, 16 MiB of records, of which each inode has its own.
+ */
+const editedBytesMax = 2 ** 26;
 
 export class EditedBlocks {
 	readonly #volume: Volume;
@@ -34,6 +41,12 @@ export class EditedBlocks {
 	}
 
 	#keep(number: number, bytes: Uint8Array): EditedBlock {
+		if ((this.#blocks.size + 1) * bytes.length > editedBytesMax) {
+			throw new CorruptError(
+				'EXT4_BAD_JOURNAL',
+				`the fast commits change more than ${editedBytesMax} bytes of metadata`,
+			);
+		}
 		const block = asEdited(bytes);
 		this.#blocks.set(number, block);
 		return block;

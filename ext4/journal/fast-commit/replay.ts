@@ -39,6 +39,9 @@ function viewOf(bytes: Uint8Array): DataView {
 	return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** Inodes that one replay may change; each is kept whole. */
+const inodesMax = 2 ** 16;
+
 class Replay {
 	readonly #volume: Volume;
 	readonly #operations: readonly FastCommitOperation[];
@@ -100,6 +103,7 @@ class Replay {
 		const {firstInode, inodeCount} = this.#volume.geometry;
 		const isOrdinary = number >= firstInode && number <= inodeCount;
 		if (!isOrdinary && number !== reservedInode.root) throw bad(`names inode ${number}`);
+		if (this.#inodes.size >= inodesMax) throw bad(`changes more than ${inodesMax} inodes`);
 		const inode = new EditedInode(this.#volume, number, this.#bitmaps.isInodeUsed(number));
 		this.#inodes.set(number, inode);
 		return inode;

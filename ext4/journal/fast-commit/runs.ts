@@ -11,6 +11,9 @@ export type MappedRun = Run & {kind: 'mapped' | 'unwritten'};
 
 const directCount = 12;
 
+/** Runs, or blocks of the mapping, that one file has in memory. */
+const piecesMax = 2 ** 18;
+
 /** How far a block map of twelve direct blocks and three trees reaches. */
 function blockMapEnd(perBlock: number): number {
 	return Math.min(directCount + perBlock + perBlock ** 2 + perBlock ** 3, logicalBlocksMax);
@@ -33,9 +36,17 @@ export function readRuns(volume: Volume, inode: Inode): MappedRun[] {
 		}
 		// Without this, map blocks that stand in many places would make a list without bound.
 		assertCount(volume, inode, blockCount);
+		assertPieces(inode, runs.length);
 		logical = run.logical + run.length;
 	}
 	return runs;
+}
+
+function assertPieces(inode: Inode, count: number): void {
+	if (count <= piecesMax) return;
+	throw new CorruptError('EXT4_BAD_JOURNAL', `fast commits to a file of over ${piecesMax} pieces`, {
+		inode: inode.number,
+	});
 }
 
 function assertCount(volume: Volume, inode: Inode, count: number): void {
@@ -54,20 +65,26 @@ export function readMappingBlocks(volume: Volume, inode: Inode): number[] {
 
 function readExtentNodes(volume: Volume, inode: Inode): number[] {
 	const blocks: number[] = [];
-	let level: readonly DataView[] = [inode.blockView];
-	for (let depth = inode.blockView.getUint16(6, true); depth > 0; depth--) {
-		const from = blocks.length;
-		for (const view of level) {
-			const entryCount = view.getUint16(2, true);
-			for (let index = 0; index < entryCount; index++) {
-				const raw = ext4_extent_idx.at(view, extentHeaderSize + index * extentEntrySize);
-				blocks.push(raw.ei_leaf_hi * 2 ** 32 + raw.ei_leaf_lo);
-			}
+	let depth = inode.blockView.getUint16(6, true);
+	if (depth > 0) pushChildren(inode.blockView, blocks);
+	// Leaves have no nodes below them; there is no need to look at them.
+	for (let from = 0; depth > 1; depth--) {
+		const end = blocks.length;
+		for (const block of blocks.slice(from, end)) {
+			pushChildren(volume.cache.read(block).view, blocks);
+			assertPieces(inode, blocks.length);
 		}
-		// Leaves have no nodes below them; there is no need to look at them.
-		level = depth > 1 ? blocks.slice(from).map(block => volume.cache.read(block).view) : [];
+		from = end;
 	}
 	return blocks;
+}
+
+function pushChildren(node: DataView, blocks: number[]): void {
+	const entryCount = node.getUint16(2, true);
+	for (let index = 0; index < entryCount; index++) {
+		const raw = ext4_extent_idx.at(node, extentHeaderSize + index * extentEntrySize);
+		blocks.push(raw.ei_leaf_hi * 2 ** 32 + raw.ei_leaf_lo);
+	}
 }
 
 function readMapBlocks(volume: Volume, inode: Inode): number[] {
@@ -81,6 +98,7 @@ function readMapBlocks(volume: Volume, inode: Inode): number[] {
 			for (const block of blocks.slice(from, end)) {
 				pushPointers(volume.cache.read(block).view, blocks);
 				assertCount(volume, inode, blocks.length);
+				assertPieces(inode, blocks.length);
 			}
 			from = end;
 		}

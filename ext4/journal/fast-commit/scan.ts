@@ -138,8 +138,8 @@ function decodeEntry(kind: 'create' | 'link' | 'unlink', tlv: Tlv): FastCommitOp
 	return {kind, parent: raw.fc_parent_ino, inode: raw.fc_ino, name};
 }
 
-/** Several times what fits into the largest area for fast commits that the kernel uses. */
-const operationsMax = 2 ** 18;
+/** Twice what fits into the area for fast commits that the kernel makes unasked. */
+const operationsMax = 2 ** 17;
 
 class Scanner {
 	readonly #sequence: number;
