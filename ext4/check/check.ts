@@ -84,8 +84,11 @@ export type CheckSummary = {
 export type CheckedVolume = {
 	readonly totals: Totals;
 	readonly inodeCount: number;
+	/** The inodes before it are reserved, and counted as used though most have no file. */
+	readonly firstInode: number;
 	readonly blockSize: number;
 	readonly blockCount: number;
+	readonly firstDataBlock: number;
 	/** As found, not as the superblock counts. */
 	readonly usedBlockCount: number;
 };
@@ -186,8 +189,10 @@ function summarize(
 		volume: {
 			totals: state.totals,
 			inodeCount: geometry.inodeCount,
+			firstInode: geometry.firstInode,
 			blockSize: geometry.blockSize,
 			blockCount: geometry.blockCount,
+			firstDataBlock: geometry.firstDataBlock,
 			usedBlockCount: state.claims.countClaimed() * 2 ** geometry.clusterBits,
 		},
 		givenUp: state.givenUp,
