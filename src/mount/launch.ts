@@ -185,6 +185,10 @@ function fsnameOf(image: string): string {
 
 /** The server's argv but for its one argument, and what it may see: the installed helper has its own. */
 function serverArguments({sandbox}: LaunchRequest, {server, exposed}: Programs): ServerArguments {
+	if (sandbox.level === 'strict' && import.meta.filename.endsWith('.ts')) {
+		// Node strips types with WebAssembly, which is machine code made while it runs.
+		throw new CliError('--sandbox strict needs the program built: run "npm run build"');
+	}
 	const [node = '', ...rest] = server; // The first is absolute, so it is there.
 	return {
 		exposing: exposed.flatMap(path => ['--expose', path]),
