@@ -6,7 +6,13 @@ import {isImmutable} from './attributes-binding.ts';
 import {isEmptyDirectory} from './directory/write.ts';
 import {FileError} from './errors.ts';
 import type {Handle} from './journal/handle.ts';
-import {type Inode, inodeBaseSize, inodeFlags} from './layout/inode.ts';
+import {
+	directoryFlags,
+	type Inode,
+	inodeBaseSize,
+	inodeFlags,
+	specialFileFlags,
+} from './layout/inode.ts';
 import {transferQuota} from './quota/charge.ts';
 import type {Volume} from './volume.ts';
 
@@ -19,14 +25,6 @@ export type FlagsCaller = {
 const visibleFlags = 0x725b_dfff;
 /** EXT4_FL_USER_MODIFIABLE. */
 const modifiableFlags = 0x624b_c0ff;
-/** Of files: not what only directories have. */
-const directoryFlags =
-	inodeFlags.directorySync |
-	inodeFlags.topDirectory |
-	inodeFlags.casefold |
-	inodeFlags.projectInherit;
-/** Of all that is neither a file nor a directory. */
-const otherFlags = inodeFlags.noDump | inodeFlags.noAtime;
 const bindingFlags = inodeFlags.immutable | inodeFlags.appendOnly;
 /** FS_COMMON_FL: what FSSETXATTR can say anything of. */
 const commonFlags =
@@ -56,7 +54,7 @@ function isReserved(volume: Volume, inode: Inode): boolean {
 
 function allowedFlags(inode: Inode): number {
 	if (inode.type === 'directory') return ~0;
-	return inode.type === 'file' ? ~directoryFlags : otherFlags;
+	return inode.type === 'file' ? ~directoryFlags : specialFileFlags;
 }
 
 function assertMayChangeFlags(

@@ -87,6 +87,15 @@ export const inodeFlags = {
 	casefold: 0x40000000,
 } as const;
 
+/** What no file has: EXT4_REG_FLMASK, turned round. */
+export const directoryFlags =
+	inodeFlags.directorySync |
+	inodeFlags.topDirectory |
+	inodeFlags.casefold |
+	inodeFlags.projectInherit;
+/** What anything else than a file or a directory may have: EXT4_OTHER_FLMASK. */
+export const specialFileFlags = inodeFlags.noDump | inodeFlags.noAtime;
+
 export type FileType = 'file' | 'directory' | 'symlink' | 'character' | 'block' | 'fifo' | 'socket';
 
 const typeOfMode: {readonly [mode: number]: FileType} = {

@@ -3,11 +3,13 @@ import {allocateInode} from '../allocator/inodes.ts';
 import type {Handle} from '../journal/handle.ts';
 import {
 	deviceBytes,
+	directoryFlags,
 	type FileType,
 	type Inode,
 	inodeBaseSize,
 	inodeFlags,
 	type MutableInode,
+	specialFileFlags,
 } from '../layout/inode.ts';
 import {ext4_super_block} from '../layout/superblock.ts';
 import {setUpMapping} from '../mapping/index.ts';
@@ -57,19 +59,11 @@ const inheritedFlags =
 	inodeFlags.projectInherit |
 	inodeFlags.casefold |
 	inodeFlags.dax;
-/** EXT4_REG_FLMASK, turned round: what a file does not take from its directory. */
-const directoryFlags =
-	inodeFlags.directorySync |
-	inodeFlags.topDirectory |
-	inodeFlags.casefold |
-	inodeFlags.projectInherit;
-/** EXT4_OTHER_FLMASK. */
-const otherFlags = inodeFlags.noDump | inodeFlags.noAtime;
 
 function flagsFrom(parent: Inode, type: FileType): number {
 	const inherited = parent.flags & inheritedFlags;
 	if (type === 'directory') return inherited;
-	return type === 'file' ? inherited & ~directoryFlags : inherited & otherFlags;
+	return type === 'file' ? inherited & ~directoryFlags : inherited & specialFileFlags;
 }
 
 /** What the fields that Linux knows take behind the first 128 bytes. */
