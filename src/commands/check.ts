@@ -19,6 +19,7 @@ import {checkStatus, statusOf} from '../check/verdict.ts';
 import {CliError, UsageError} from '../cli-error.ts';
 import {parseCommand, parseCount} from '../command-line.ts';
 import {describeFailure} from '../failure.ts';
+import {countOf} from '../format.ts';
 import {placeOf} from '../image-arguments.ts';
 import {log} from '../log.ts';
 import {flushOutput, print} from '../output.ts';
@@ -200,6 +201,7 @@ async function checkAndPrint(
 	process.on('SIGINT', onSignal);
 	process.on('SIGTERM', onSignal);
 	try {
+		flushOutput(); // How a document begins: whoever reads it knows that the check does.
 		const summary: CheckSummary = await runEngine(image, {
 			maxFindings: settings.maxFindings,
 			jobs: jobsFor(image, settings),
@@ -220,7 +222,9 @@ async function checkAndPrint(
 		if (!(error instanceof Interrupted)) throw error;
 		writer.end(undefined);
 		flushOutput();
-		log.error(`${imagePath}: interrupted; ${count} findings so far, and nothing was changed`);
+		log.error(
+			`${imagePath}: interrupted; ${countOf(count, 'finding')} so far, and nothing was changed`,
+		);
 		return status;
 	} finally {
 		process.off('SIGINT', onSignal);

@@ -1,4 +1,5 @@
 /** `check` as a user runs it: what it prints, in all its forms, and its exit status. */
+import {spawn} from 'node:child_process';
 import * as fs from 'node:fs';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
@@ -279,6 +280,30 @@ test('what can not be checked is said, with exit status 8', t => {
 	const {status, stdout} = run(['check', journal]);
 	t.is(status, 8);
 	t.regex(stdout, /could not be checked: /);
+});
+
+test('an interrupt ends it at once, and closes the document', async t => {
+	const path = join(temporary(t), 'large');
+	fs.closeSync(fs.openSync(path, 'w'));
+	fs.truncateSync(path, 2 ** 42);
+	e2fsprogs('mke2fs', ['-q', '-t', 'ext4', '-E', 'lazy_itable_init=1,lazy_journal_init=1', path]);
+	const child = spawn(process.execPath, [join(root, 'src/cli.ts'), 'check', '--json', path]);
+	let stdout = '';
+	let stderr = '';
+	child.stdout.on('data', chunk => {
+		// How the document begins is written when the check does.
+		if (stdout === '') child.kill('SIGINT');
+		stdout += String(chunk);
+	});
+	child.stderr.on('data', chunk => {
+		stderr += String(chunk);
+	});
+	const status = await new Promise(resolve => child.once('close', resolve));
+	t.is(status, 130, stderr);
+	t.regex(stderr, /^ext4box: .*: interrupted; \d+ findings? so far, and nothing was changed\n$/);
+	const document = JSON.parse(stdout) as {summary: unknown};
+	t.is(document.summary, null);
+	conforms(t, document);
 });
 
 test('wrong usage is exit status 16', t => {
