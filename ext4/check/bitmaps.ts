@@ -3,10 +3,11 @@
  * descriptors and superblock against the bitmaps. Kernel documentation, "Block and Inode Bitmaps"
  * and "Block Group Descriptors" (groups that were never used have no bitmap to speak of).
  */
+
 import {countClear, isRangeSet, isSet, loadWords} from '../allocator/bitmap.ts';
-import {crc32cOf} from '../checksum.ts';
 import {hasGroupChecksums} from '../groups.ts';
 import {type Group, groupFlags} from '../layout/group.ts';
+import {crc32cOfBytes} from './checksum.ts';
 import {markGroupMetadata} from './fresh-bitmap.ts';
 import type {CheckState} from './state.ts';
 import {groupProblem} from './state.ts';
@@ -117,7 +118,7 @@ class BitmapsPass {
 	): void {
 		const {features, superblock, geometry} = this.#state;
 		if (!features.has('metadata_csum')) return;
-		const sum = crc32cOf(superblock.checksumSeed, this.#found.subarray(0, bitCount >>> 3));
+		const sum = crc32cOfBytes(superblock.checksumSeed, this.#found.subarray(0, bitCount >>> 3));
 		const isWide = geometry.descriptorSize >= 64;
 		const expected = isWide ? sum : sum & 0xffff;
 		if (recorded === expected) return;

@@ -124,7 +124,8 @@ export function* check(
 	yield* state.takeFindings();
 	if (refusal !== undefined) return summarize(state, opened, 'refused', refusal);
 	state.inodes = new InodeFacts(state.geometry, scannedInodes(state));
-	gatherOrphans(state);
+	// Orphans wait for the mount after a crash; after a clean end there are none.
+	if (opened.recovery !== undefined) gatherOrphans(state);
 	const inodes: Pass = () => checkInodes(state, fixed, options.jobs);
 	for (const [name, pass] of [['inodes', inodes] as const, ...laterPasses]) {
 		state.pass = name;

@@ -3,9 +3,10 @@
  * held against what pass 1 found; who lies in whom is noted for pass 3, how often an inode is named
  * for pass 4.
  */
-import {crc32cOf} from '../checksum.ts';
+
 import {inlineBytesInBlock} from '../inline-data.ts';
 import {ext4_dir_entry_tail, tailFileType} from '../layout/directory.ts';
+import {crc32cOfBytes} from './checksum.ts';
 import {BlockWindow, type DirectoryUnderCheck, directoryUnderCheck} from './directory-blocks.ts';
 import {EntryChecker, type EntryStretch} from './directory-entries.ts';
 import {HashTree} from './hash-tree.ts';
@@ -165,7 +166,7 @@ class DirectoriesPass {
 			this.#state.report('CHECK_DIRECTORY_CHECKSUM_MISSING', where);
 			return false;
 		}
-		const expected = crc32cOf(directory.seed, bytes.subarray(0, at));
+		const expected = crc32cOfBytes(directory.seed, bytes.subarray(0, at));
 		const found = tail.det_checksum;
 		if (found === expected) return true;
 		const values = {found: `0x${found.toString(16)}`, expected: `0x${expected.toString(16)}`};

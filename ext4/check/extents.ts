@@ -4,7 +4,6 @@
  * A node must be one level below the one that leads to it, so that a tree that leads back to itself
  * ends; how often a node is looked into again is bounded by `mayRepeat`.
  */
-import {crc32cOf, crc32cOfU32} from '../checksum.ts';
 import {
 	extentDepthMax,
 	extentEntrySize,
@@ -12,6 +11,7 @@ import {
 	extentMagic,
 	initializedLengthMax,
 } from '../layout/extent.ts';
+import {crc32cOfBytes, crc32cOfWord} from './checksum.ts';
 import type {InodeBytes} from './inode-bytes.ts';
 import type {Mapped} from './mapped.ts';
 import type {CheckState} from './state.ts';
@@ -47,19 +47,21 @@ export class ExtentWalker {
 	#seed = 0;
 	/** Where the extent before ended; extents must not go back. */
 	#nextLogical = 0;
-	#directoryBlocksMax = 0;
+	readonly #directoryBlocksMax: number;
 	readonly shape: TreeShape = {depth: 0, nodes: 0, extents: 0};
 
 	constructor(state: CheckState, mapped: Mapped) {
 		this.#state = state;
 		this.#mapped = mapped;
 		this.#hasChecksums = state.features.has('metadata_csum');
+		this.#directoryBlocksMax = state.features.has('large_dir')
+			? logicalEnd
+			: 2 ** 31 / state.geometry.blockSize;
 	}
 
 	/** Walks the tree of `inode`, for which `mapped` has begun. */
 	walk(inode: InodeBytes): void {
 		const {shape} = this;
-		const {blockSize} = this.#state.geometry;
 		shape.depth = 0;
 		shape.nodes = 0;
 		shape.extents = 0;
@@ -76,12 +78,9 @@ export class ExtentWalker {
 		}
 		if (this.#hasChecksums && shape.depth > 0) {
 			const {checksumSeed} = this.#state.superblock;
-			this.#seed = crc32cOfU32(crc32cOfU32(checksumSeed, inode.number), inode.generation);
+			this.#seed = crc32cOfWord(crc32cOfWord(checksumSeed, inode.number), inode.generation);
 		}
 		this.#nextLogical = 0;
-		this.#directoryBlocksMax = this.#state.features.has('large_dir')
-			? logicalEnd
-			: 2 ** 31 / blockSize;
 		this.#walkNode(inode.view, at, shape.depth, logicalEnd, undefined, 0);
 		if (shape.depth > 0 && shape.extents <= rootExtents && !this.#mapped.hasBadBlocks) {
 			this.#mapped.tell('CHECK_EXTENT_TREE_DEEP', {}, {found: shape.extents});
@@ -202,7 +201,7 @@ export class ExtentWalker {
 	#checkSum(bytes: Uint8Array, node: DataView, block: number): void {
 		const at = extentHeaderSize + node.getUint16(4, true) * extentEntrySize;
 		const found = node.getUint32(at, true);
-		const expected = crc32cOf(this.#seed, bytes.subarray(0, at));
+		const expected = crc32cOfBytes(this.#seed, bytes.subarray(0, at));
 		if (found !== expected) {
 			this.#mapped.tell('CHECK_EXTENT_CHECKSUM', {block}, {found, expected});
 		}

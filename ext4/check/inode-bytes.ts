@@ -2,7 +2,7 @@
  * One inode as it lies in its table, its fields read when they are touched. Unlike `decodeInode` it
  * judges nothing: any bytes are an inode. One object serves for a whole table.
  */
-import {inodeBaseSize, inodeFlags} from '../layout/inode.ts';
+import {inodeBaseSize} from '../layout/inode.ts';
 
 export class InodeBytes {
 	number = 0;
@@ -96,8 +96,9 @@ export class InodeBytes {
 		return this.view.getUint32(this.at + 0x28 + index * 4, true);
 	}
 
-	hasFlag(flag: keyof typeof inodeFlags): boolean {
-		return (this.flags & inodeFlags[flag]) !== 0;
+	/** Whether a bit of `inodeFlags` is set. */
+	has(flag: number): boolean {
+		return (this.flags & flag) !== 0;
 	}
 
 	/** A copy that outlives the table's buffer. */

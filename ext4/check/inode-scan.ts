@@ -3,7 +3,6 @@
  * judges each inode with what it leads to. What takes further reads (trees with nodes, block maps
  * with pointers, targets of symlinks) is put aside and looked at in the order of the disk.
  */
-import {crc32cOf, crc32cOfU32} from '../checksum.ts';
 import {inodeBaseSize, inodeFlags, reservedInode} from '../layout/inode.ts';
 import {creatorOs, ext4_super_block} from '../layout/superblock.ts';
 import {hashHeldEntry} from '../xattr/hash.ts';
@@ -15,6 +14,7 @@ import {
 	inlineValueSize,
 } from './attributes.ts';
 import {BlockMapWalker} from './block-map.ts';
+import {crc32cOfWord, crc32cOfWords} from './checksum.ts';
 import type {FindingCode} from './codes.ts';
 import {ExtentWalker, isExtentHeader} from './extents.ts';
 import type {FindingValues} from './finding.ts';
@@ -103,6 +103,7 @@ export class InodeScan {
 		const {inodeSize, inodesPerGroup} = state.geometry;
 		const chunk = new Uint8Array(Math.max(chunkBytes, this.#blockSize));
 		const view = new DataView(chunk.buffer);
+		const words = new Int32Array(chunk.buffer);
 		this.#inode.view = view;
 		for (let group = from; group < to; group++) {
 			const {count} = state.inodes.slotsOfGroup(group);
@@ -115,7 +116,7 @@ export class InodeScan {
 				const whole = Math.ceil(wanted / this.#blockSize) * this.#blockSize;
 				state.readBlocks(table + done / this.#blockSize, chunk.subarray(0, whole));
 				const first = group * inodesPerGroup + done / inodeSize + 1;
-				this.#scanChunk(chunk, first, wanted / inodeSize);
+				this.#scanChunk(words, first, wanted / inodeSize);
 				yield wanted / inodeSize;
 			}
 		}
@@ -127,19 +128,19 @@ export class InodeScan {
 		return this.#harvest.finish();
 	}
 
-	#scanChunk(chunk: Uint8Array, first: number, count: number): void {
+	#scanChunk(words: Int32Array, first: number, count: number): void {
 		const inode = this.#inode;
 		const {inodeSize} = this.#state.geometry;
 		let slot = this.#state.inodes.slotOf(first);
 		for (let index = 0; index < count; index++, slot++) {
 			inode.number = first + index;
 			inode.at = index * inodeSize;
-			if (this.#hasChecksums) this.#checkSum(chunk);
+			if (this.#hasChecksums) this.#checkSum(words);
 			this.#judge(slot);
 		}
 	}
 
-	#checkSum(chunk: Uint8Array): void {
+	#checkSum(words: Int32Array): void {
 		const inode = this.#inode;
 		const {view, at, size} = inode;
 		const hasHigh = size > inodeBaseSize && view.getUint16(at + 0x80, true) >= 4;
@@ -150,8 +151,8 @@ export class InodeScan {
 		view.setUint16(at + 0x7c, 0, true);
 		if (hasHigh) view.setUint16(at + 0x82, 0, true);
 		const {checksumSeed} = this.#state.superblock;
-		const seed = crc32cOfU32(crc32cOfU32(checksumSeed, inode.number), inode.generation);
-		const sum = crc32cOf(seed, chunk.subarray(at, at + size));
+		const seed = crc32cOfWord(crc32cOfWord(checksumSeed, inode.number), inode.generation);
+		const sum = crc32cOfWords(seed, words, at, size);
 		view.setUint16(at + 0x7c, low, true);
 		if (hasHigh) view.setUint16(at + 0x82, high, true);
 		const found = high * 0x1_0000 + low;
@@ -226,7 +227,7 @@ export class InodeScan {
 				inode.uid !== 0 ||
 				inode.gid !== 0 ||
 				inode.linkCount !== 0 ||
-				inode.hasFlag('inlineData') ||
+				inode.has(inodeFlags.inlineData) ||
 				inode.xattrBlockLow !== 0
 			) {
 				this.#tell('CHECK_BAD_BLOCKS_INODE');
@@ -443,11 +444,11 @@ export class InodeScan {
 			default:
 				break;
 		}
-		if (inode.hasFlag('hashIndexed')) {
+		if (inode.has(inodeFlags.hashIndexed)) {
 			if (inode.type !== fileType.directory) this.#tell('CHECK_INDEX_WITHOUT_DIRECTORY');
 			else if (!this.#state.features.has('dir_index')) this.#tell('CHECK_INDEX_WITHOUT_FEATURE');
 		}
-		if (inode.hasFlag('casefold')) {
+		if (inode.has(inodeFlags.casefold)) {
 			if (inode.type !== fileType.directory) this.#tell('CHECK_CASEFOLD_WITHOUT_DIRECTORY');
 			else if (!this.#state.features.has('casefold')) this.#tell('CHECK_CASEFOLD_WITHOUT_FEATURE');
 		}
@@ -457,8 +458,8 @@ export class InodeScan {
 	/** Devices, pipes and sockets have no blocks, but a device's number in i_block. */
 	#judgeSpecial(code: FindingCode): void {
 		const inode = this.#inode;
-		let isBad = inode.hasFlag('hashIndexed') || inode.hasFlag('extents');
-		if (inode.hasFlag('immutable')) {
+		let isBad = inode.has(inodeFlags.hashIndexed) || inode.has(inodeFlags.extents);
+		if (inode.has(inodeFlags.immutable)) {
 			for (let index = 4; index < 15; index++) if (inode.block(index) !== 0) isBad = true;
 		}
 		if (isBad) {
@@ -466,8 +467,8 @@ export class InodeScan {
 			this.#markBad();
 			return;
 		}
-		if (inode.hasFlag('inlineData')) this.#tell('CHECK_SPECIAL_INLINE');
-		if (inode.hasFlag('immutable') || inode.hasFlag('appendOnly')) {
+		if (inode.has(inodeFlags.inlineData)) this.#tell('CHECK_SPECIAL_INLINE');
+		if (inode.has(inodeFlags.immutable) || inode.has(inodeFlags.appendOnly)) {
 			this.#tell('CHECK_SPECIAL_IMMUTABLE');
 		}
 		if (inode.sizeBytes !== 0)
@@ -491,21 +492,21 @@ export class InodeScan {
 	#judgeSymlink(heldClusters: number): boolean {
 		const inode = this.#inode;
 		const size = inode.sizeLow;
-		if (inode.sizeHigh !== 0 || size === 0 || inode.hasFlag('hashIndexed')) {
+		if (inode.sizeHigh !== 0 || size === 0 || inode.has(inodeFlags.hashIndexed)) {
 			this.#badSymlink(inode);
-			return inode.hasFlag('inlineData') || size < 60;
+			return inode.has(inodeFlags.inlineData) || size < 60;
 		}
-		if (inode.hasFlag('inlineData')) {
+		if (inode.has(inodeFlags.inlineData)) {
 			const kept = this.#inlineSize();
 			if (kept < 0) this.#tell('CHECK_INLINE_WITHOUT_ATTRIBUTE');
 			else if (kept !== size && !(kept === 60 && size < 60)) this.#badSymlink(inode);
 			this.#checkWithoutMapping(heldClusters);
 			return true;
 		}
-		if (size < 60 && !inode.hasFlag('extents')) {
+		if (size < 60 && !inode.has(inodeFlags.extents)) {
 			this.#harvest.totals.fastSymlinks++;
 			const at = inode.at + 0x28;
-			const isWell = inode.hasFlag('encrypted')
+			const isWell = inode.has(inodeFlags.encrypted)
 				? inode.view.getUint16(at, true) + 2 === size
 				: lengthOfText(inode.view, at, 60) === size;
 			if (!isWell) this.#badSymlink(inode);
@@ -524,7 +525,7 @@ export class InodeScan {
 		const inode = this.#inode;
 		const {blockCount, firstDataBlock} = this.#state.geometry;
 		let block = inode.block(0);
-		if (inode.hasFlag('extents')) {
+		if (inode.has(inodeFlags.extents)) {
 			const at = inode.at + 0x28;
 			const {view} = inode;
 			const isOne =
@@ -547,7 +548,7 @@ export class InodeScan {
 		const view = new DataView(bytes.buffer);
 		for (const {inode, block} of this.#symlinks.sort((a, b) => a.block - b.block)) {
 			if (!this.#state.readBlocks(block, bytes)) continue;
-			const length = inode.hasFlag('encrypted')
+			const length = inode.has(inodeFlags.encrypted)
 				? view.getUint16(0, true) + 2
 				: lengthOfText(view, 0, bytes.length);
 			if (length !== inode.sizeLow || length >= bytes.length) this.#badSymlink(inode);
@@ -575,7 +576,7 @@ export class InodeScan {
 	/** Looks at the mapping of the inode now where all of it lies in the inode, else with others. */
 	#mapLater(heldClusters: number): void {
 		const inode = this.#inode;
-		if (inode.hasFlag('inlineData') && this.#hasInline) {
+		if (inode.has(inodeFlags.inlineData) && this.#hasInline) {
 			this.#judgeInline(heldClusters);
 			return;
 		}
@@ -591,7 +592,7 @@ export class InodeScan {
 	/** The first block of the mapping that is to be read; 0 where there is none. */
 	#firstOfMapping(): number {
 		const inode = this.#inode;
-		if (inode.hasFlag('extents')) {
+		if (inode.has(inodeFlags.extents)) {
 			const {view, at} = inode;
 			if (view.getUint16(at + 0x2e, true) === 0) return 0;
 			return view.getUint16(at + 0x3c, true) * 2 ** 32 + view.getUint32(at + 0x38, true);
@@ -630,7 +631,7 @@ export class InodeScan {
 		const isDirectory = inode.type === fileType.directory;
 		this.#mapped.begin(inode, isDirectory);
 		if (this.#hasBlocks()) {
-			if (inode.hasFlag('extents')) this.#extents.walk(inode);
+			if (inode.has(inodeFlags.extents)) this.#extents.walk(inode);
 			else this.#blockMap.walk(inode);
 			this.#checkSize(isDirectory);
 		}
@@ -672,7 +673,7 @@ export class InodeScan {
 		if (
 			mapped.lastWritten >= 0 &&
 			size < mapped.lastWritten * blockSize &&
-			!inode.hasFlag('verity')
+			!inode.has(inodeFlags.verity)
 		) {
 			const expected = (mapped.lastWritten + 1) * blockSize;
 			this.#tell('CHECK_INODE_SIZE', {found: size, expected});
@@ -683,7 +684,7 @@ export class InodeScan {
 
 	#sizeMax(): number {
 		const blockSize = this.#blockSize;
-		if (this.#hasExtents && this.#inode.hasFlag('extents')) return 2 ** 32 * blockSize - 1;
+		if (this.#hasExtents && this.#inode.has(inodeFlags.extents)) return 2 ** 32 * blockSize - 1;
 		const perBlock = blockSize / 4;
 		return (12 + perBlock + perBlock ** 2 + perBlock ** 3) * blockSize;
 	}
@@ -733,7 +734,7 @@ export class InodeScan {
 	#charge(clusters: number): void {
 		const inode = this.#inode;
 		// Values of attributes are charged to who owns them, not to the inodes that hold them.
-		if (inode.hasFlag('eaInode')) return;
+		if (inode.has(inodeFlags.eaInode)) return;
 		const {usage} = this.#harvest;
 		const bytes = clusters * this.#state.geometry.clusterSize;
 		addUsage(usage.user, inode.uid, bytes, 1);
@@ -772,7 +773,7 @@ export class InodeScan {
 		const inode = this.#inode;
 		const {runs} = this.#mapped;
 		const {directories, directoryRuns} = this.#harvest;
-		const isInline = inode.hasFlag('inlineData') && this.#hasInline;
+		const isInline = inode.has(inodeFlags.inlineData) && this.#hasInline;
 		const lengthBlocks = isInline ? 0 : Math.floor(inode.sizeBytes / this.#blockSize);
 		directories.push(inode.number);
 		directories.push(inode.generation);
@@ -793,7 +794,7 @@ export function checkBlockCount(
 ): void {
 	if (stored < 0) return;
 	const {blockSize, clusterSize} = state.geometry;
-	const countsBlocks = state.features.has('huge_file') && (flags & inodeFlags.hugeFile) !== 0;
+	const countsBlocks = (flags & inodeFlags.hugeFile) !== 0 && state.features.has('huge_file');
 	const unit = countsBlocks ? blockSize : 512;
 	const expected = (clusters * clusterSize) / unit;
 	if (stored !== expected) {

@@ -2,6 +2,7 @@
 
 import {CorruptError, UnsupportedError} from '../errors.ts';
 import {readJournalSuperblock} from '../journal/superblock.ts';
+import {inodeFlags} from '../layout/inode.ts';
 import {journal_superblock, journalBlockType} from '../layout/journal.ts';
 import {ext4_super_block} from '../layout/superblock.ts';
 import {InodeBytes} from './inode-bytes.ts';
@@ -21,6 +22,9 @@ export function checkJournal(state: CheckState): void {
 			state.report('CHECK_JOURNAL_WITHOUT_FEATURE', {inode: number}, {found: number});
 		}
 		return;
+	}
+	if (raw.s_journal_uuid.some(byte => byte !== 0)) {
+		state.report('CHECK_JOURNAL_TWO_PLACES', {inode: number});
 	}
 	const view = state.readInode(number);
 	if (view === undefined) {
@@ -53,7 +57,7 @@ function inodeProblemOf(
 ): string | undefined {
 	if (inode.linkCount === 0) return 'it is not in use';
 	if (inode.type !== 0x8000) return 'it is no regular file';
-	if (inode.hasFlag('encrypted')) return 'it is encrypted';
+	if (inode.has(inodeFlags.encrypted)) return 'it is encrypted';
 	if (lengthBlocks < journalBlocksMin) return `it has ${lengthBlocks} blocks`;
 	if (lengthBlocks > blockCount) return `it has ${lengthBlocks} blocks, more than there are`;
 	return undefined;

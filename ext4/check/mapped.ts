@@ -53,7 +53,7 @@ export class Mapped {
 		this.lastLogical = -1;
 		this.lastWritten = -1;
 		this.isFragmented = false;
-		this.runs.length = 0;
+		if (this.runs.length > 0) this.runs.length = 0;
 		this.#nextPhysical = 0;
 		this.#lastCluster = -1;
 		this.#lastLogicalCluster = -1;

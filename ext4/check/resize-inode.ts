@@ -5,6 +5,7 @@
  */
 import {hasSuperblockCopy} from '../groups.ts';
 import {reservedInode} from '../layout/inode.ts';
+import {directCount} from '../mapping/block-map.ts';
 import {InodeBytes} from './inode-bytes.ts';
 import {checkBlockCount} from './inode-scan.ts';
 import type {CheckState} from './state.ts';
@@ -25,6 +26,7 @@ export function checkResizeInode(state: CheckState): void {
 		}
 		return;
 	}
+	checkPointers(state, inode);
 	const problem = problemOf(state, inode);
 	if (problem !== undefined) state.report('CHECK_RESIZE_INODE', {inode: number}, {found: problem});
 }
@@ -62,7 +64,45 @@ function problemOf(state: CheckState, inode: InodeBytes): string | undefined {
 			if (pointer !== there) return `block ${found} leads to ${pointer} instead of ${there}`;
 		}
 	}
-	const expected = 1 + Math.min(reservedDescriptorBlocks, perBlock) * (1 + copyGroups.length);
-	checkBlockCount(state, inode.number, expected, inode.blocksLow, 0);
 	return undefined;
+}
+
+/** Blocks of pointers that are looked into; the room for descriptors never takes as many. */
+const pointerBlocksMax = 20_000;
+/** Numbers that lead nowhere and are told. */
+const badNumbersMax = 12;
+
+/** All numbers that the map holds lead into the file system and are counted in i_blocks. */
+function checkPointers(state: CheckState, inode: InodeBytes): void {
+	const {blockCount, firstDataBlock} = state.geometry;
+	const {blockSize} = state.geometry;
+	const perBlock = blockSize / 4;
+	let count = 0;
+	let badCount = 0;
+	let blocksLeft = pointerBlocksMax;
+	const visit = (block: number, logical: number, levels: number) => {
+		if (block === 0) return;
+		if (block < firstDataBlock || block >= blockCount) {
+			if (badCount++ >= badNumbersMax) return;
+			const place = {inode: inode.number, logical, block};
+			state.report('CHECK_BLOCK_NUMBER', place, {found: block, expected: blockCount});
+			return;
+		}
+		count++;
+		if (levels === 0 || blocksLeft-- <= 0) return;
+		const bytes = new Uint8Array(blockSize);
+		if (!state.readBlocks(block, bytes)) return;
+		const view = new DataView(bytes.buffer);
+		const below = perBlock ** (levels - 1);
+		for (let index = 0; index < perBlock; index++) {
+			visit(view.getUint32(index * 4, true), logical + index * below, levels - 1);
+		}
+	};
+	for (let index = 0; index < directCount; index++) visit(inode.block(index), index, 0);
+	let logical = directCount;
+	for (let levels = 1; levels <= 3; levels++) {
+		visit(inode.block(directCount + levels - 1), logical, levels);
+		logical += perBlock ** levels;
+	}
+	checkBlockCount(state, inode.number, count, inode.blocksLow, 0);
 }

@@ -1,4 +1,5 @@
 /** The blocks of one of the file system's own files, without claiming them. */
+import {inodeFlags} from '../layout/inode.ts';
 import {BlockMapWalker} from './block-map.ts';
 import {ExtentWalker} from './extents.ts';
 import type {InodeBytes} from './inode-bytes.ts';
@@ -10,7 +11,7 @@ export function runsOf(state: CheckState, inode: InodeBytes, max: number): numbe
 	const mapped = new Mapped(state, inode);
 	mapped.onBlocks = () => {};
 	mapped.begin(inode, true);
-	if (inode.hasFlag('extents')) new ExtentWalker(state, mapped).walk(inode);
+	if (inode.has(inodeFlags.extents)) new ExtentWalker(state, mapped).walk(inode);
 	else new BlockMapWalker(state, mapped).walk(inode);
 	const blocks: number[] = [];
 	for (let at = 0; at < mapped.runs.length; at += 3) {

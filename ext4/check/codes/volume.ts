@@ -131,7 +131,7 @@ export const volumeFindings = {
 		e2fsck: ['p0.hurd-clear-filetype', 'p2.set-filetype'],
 	},
 	CHECK_GROUP_UNINIT_WITHOUT_FEATURE: {
-		severity: 'error',
+		severity: 'warning',
 		sentence: 'group {group} is marked as never used ({found}), which needs checksums of groups',
 		explanation: 'Without uninit_bg or metadata_csum all bitmaps and inode tables are in use.',
 		e2fsck: ['p0.gdt-uninit'],
@@ -220,7 +220,7 @@ export const volumeFindings = {
 		e2fsck: ['p0.clear-v2-journal'],
 	},
 	CHECK_JOURNAL_NOT_EMPTY: {
-		severity: 'error',
+		severity: 'warning',
 		sentence:
 			'the journal holds transactions from block {found} on, though the superblock says that none need recovery',
 		explanation:
@@ -266,5 +266,12 @@ export const volumeFindings = {
 		explanation:
 			"The journal's superblock is damaged, or of version 1 with a wrong type. e2fsck clears the fields.",
 		e2fsck: ['p0.clear-v2-journal'],
+	},
+	CHECK_JOURNAL_TWO_PLACES: {
+		severity: 'error',
+		sentence: 'the superblock names both inode {inode} and another device as the journal',
+		explanation:
+			'A UUID in the superblock says that the journal lies on another device, while the number of an inode says that it lies here. e2fsck looks for the other device first and stops without it.',
+		e2fsck: ['p0.journal-bad-dev', 'p0.journal-unsupp-multifs'],
 	},
 } as const satisfies FindingTable;
