@@ -135,7 +135,12 @@ function runTask(task: Task, summary: Summary, folder: string): Promise<void> {
 	let killed: 'hang' | 'memory' | undefined;
 	let drives: {readonly [drive: string]: Counts} = {};
 	child.stderr?.on('data', (data: Buffer) => {
-		stderr = (stderr + data.toString()).slice(-4000);
+		// What the command line says to a user is no news here.
+		const lines = data
+			.toString()
+			.split('\n')
+			.filter(line => !line.startsWith('ext4box: '));
+		stderr = (stderr + lines.join('\n')).slice(-4000);
 	});
 	child.stdio[3]?.on('data', (data: Buffer) => {
 		const lines = (rest + data.toString()).split('\n');

@@ -151,9 +151,21 @@ export class Mutator {
 	}
 
 	#change(site: Site): string {
-		switch (this.#random.weighted({field: 60, bits: 10, bytes: 8, swap: 7, splice: 8, fill: 3})) {
+		switch (
+			this.#random.weighted({
+				field: 50,
+				fields: 10,
+				bits: 10,
+				bytes: 8,
+				swap: 7,
+				splice: 8,
+				fill: 3,
+			})
+		) {
 			case 'field':
-				return this.#changeField(site);
+				return this.#changeField(site, 1);
+			case 'fields':
+				return this.#changeField(site, 2 + this.#random.below(3));
 			case 'bits':
 				return this.#flipBits(site);
 			case 'bytes':
@@ -167,10 +179,16 @@ export class Mutator {
 		}
 	}
 
-	#changeField(site: Site): string {
+	/** `count` fields of one structure: what contradicts itself is refused, what agrees goes on. */
+	#changeField(site: Site, count: number): string {
 		const instances = this.#instancesIn(site);
 		if (instances.length === 0) return this.#flipBits(site);
-		const {declared, at} = this.#random.pick(instances);
+		const instance = this.#random.pick(instances);
+		const steps = Array.from({length: count}, () => this.#changeFieldOf(instance, site));
+		return steps.join(', ');
+	}
+
+	#changeFieldOf({declared, at}: Instance, site: Site): string {
 		const names = Object.keys(declared.fields);
 		const isInode = declared.name === ext4_inode.name;
 		const name = this.#random.pick(
