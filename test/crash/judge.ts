@@ -107,7 +107,9 @@ export class Judge implements Disposable {
 
 	#put(image: Uint8Array): string {
 		const path = join(this.#folder, 'image');
-		// Another file each time: what still holds the one before, a loop device say, does not matter then.
+		// Another file each time. A state once failed because somebody wrote the image anew while e2fsck
+		// stood between its replay and its check; what could do so, a mount that lives on in another
+		// namespace say, has the file before.
 		rmSync(path, {force: true});
 		writeFileSync(path, image);
 		return path;
