@@ -198,11 +198,15 @@ export class InodeScan {
 		this.#judgeUsed(slot, entryCodes[inode.mode >>> 12] ?? 0);
 	}
 
-	/** A free inode whose deletion time is small was on the list of orphans, which has lost it. */
+	/**
+	 * A free inode whose deletion time is small was on the list of orphans, which has lost it. Where
+	 * the clock stood that low when the file system was made or used, nothing can be told.
+	 */
 	#checkDeletionTime(time: number): void {
 		const {geometry, superblock} = this.#state;
-		if (superblock.mkfsTime < geometry.inodeCount || superblock.writeTime < geometry.inodeCount)
-			return;
+		const {mkfsTime, mountTime, writeTime} = superblock;
+		const isOld = (seconds: number) => seconds < geometry.inodeCount;
+		if (isOld(writeTime) || isOld(mountTime) || (mkfsTime !== 0 && isOld(mkfsTime))) return;
 		if (time < geometry.inodeCount) this.#tell('CHECK_INODE_LOST_ORPHAN', {found: time});
 	}
 
