@@ -3,17 +3,16 @@
  * column an array, in shared memory.
  */
 
-/** What pass 1 gathers of one directory. */
-export type FoundDirectory = {
-	readonly inode: number;
-	readonly generation: number;
-	/** i_flags. */
-	readonly flags: number;
-	/** Blocks, by i_size. */
-	readonly lengthBlocks: number;
-	/** Logical block, physical block, length; again and again, in logical order. */
-	readonly runs: ArrayLike<number>;
+/** What pass 1 has gathered of directories, in rows; runs follow each other as the directories do. */
+export type FoundDirectories = {
+	/** inode, generation, i_flags, length in blocks, number of runs. */
+	readonly directories: Float64Array;
+	/** Logical block, physical block, length; of each directory in logical order. */
+	readonly directoryRuns: Float64Array;
 };
+
+export const directoryWidth = 5;
+const runWidth = 3;
 
 function shared(bytesEach: number, count: number): SharedArrayBuffer {
 	return new SharedArrayBuffer(bytesEach * count);
@@ -36,11 +35,14 @@ export class DirectoryTable {
 	/** The inode that its `..` names; 0 for none. Filled by pass 2. */
 	readonly dotDots: Uint32Array;
 
-	/** `found` in ascending order of inode. */
-	constructor(found: readonly FoundDirectory[]) {
-		const count = found.length;
+	/** Puts the pieces together, whatever the order of inodes in them. */
+	constructor(pieces: readonly FoundDirectories[]) {
+		let count = 0;
 		let runCount = 0;
-		for (const directory of found) runCount += directory.runs.length / 3;
+		for (const {directories, directoryRuns} of pieces) {
+			count += directories.length / directoryWidth;
+			runCount += directoryRuns.length / runWidth;
+		}
 		this.inodes = new Uint32Array(shared(4, count));
 		this.generations = new Uint32Array(shared(4, count));
 		this.flags = new Uint32Array(shared(4, count));
@@ -51,20 +53,45 @@ export class DirectoryTable {
 		this.runLogicals = new Uint32Array(shared(4, runCount));
 		this.runPhysicals = new Float64Array(shared(8, runCount));
 		this.runLengths = new Uint32Array(shared(4, runCount));
+		this.#fill(pieces);
+	}
+
+	#fill(pieces: readonly FoundDirectories[]): void {
+		const {count} = this;
+		const rows = new Float64Array(count * directoryWidth);
+		const firstRuns = new Uint32Array(count);
+		const runs = new Float64Array(this.runLogicals.length * runWidth);
+		let row = 0;
 		let run = 0;
-		for (const [index, directory] of found.entries()) {
-			this.inodes[index] = directory.inode;
-			this.generations[index] = directory.generation;
-			this.flags[index] = directory.flags;
-			this.lengthsBlocks[index] = directory.lengthBlocks;
-			this.firstRuns[index] = run;
-			for (let at = 0; at < directory.runs.length; at += 3, run++) {
-				this.runLogicals[run] = directory.runs[at] ?? 0;
-				this.runPhysicals[run] = directory.runs[at + 1] ?? 0;
-				this.runLengths[run] = directory.runs[at + 2] ?? 0;
+		for (const {directories, directoryRuns} of pieces) {
+			rows.set(directories, row * directoryWidth);
+			runs.set(directoryRuns, run * runWidth);
+			for (let at = 0; at < directories.length; at += directoryWidth, row++) {
+				firstRuns[row] = run;
+				run += directories[at + 4] ?? 0;
 			}
 		}
-		this.firstRuns[count] = run;
+		const inodeOf = (index: number) => rows[index * directoryWidth] ?? 0;
+		// Those whose mappings took further reads come later than their neighbours.
+		const order = Uint32Array.from({length: count}, (_, index) => index);
+		order.sort((a, b) => inodeOf(a) - inodeOf(b));
+		let into = 0;
+		for (let index = 0; index < count; index++) {
+			const from = order[index] ?? 0;
+			const at = from * directoryWidth;
+			this.inodes[index] = rows[at] ?? 0;
+			this.generations[index] = rows[at + 1] ?? 0;
+			this.flags[index] = rows[at + 2] ?? 0;
+			this.lengthsBlocks[index] = rows[at + 3] ?? 0;
+			this.firstRuns[index] = into;
+			let source = (firstRuns[from] ?? 0) * runWidth;
+			for (let left = rows[at + 4] ?? 0; left > 0; left--, into++, source += runWidth) {
+				this.runLogicals[into] = runs[source] ?? 0;
+				this.runPhysicals[into] = runs[source + 1] ?? 0;
+				this.runLengths[into] = runs[source + 2] ?? 0;
+			}
+		}
+		this.firstRuns[count] = into;
 	}
 
 	get count(): number {

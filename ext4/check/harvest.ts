@@ -26,7 +26,6 @@ export type Harvest = {
 export const xattrBlockWidth = 9;
 export const heldValueWidth = 8;
 export const holderWidth = 7;
-export const directoryWidth = 5;
 
 export class Harvester {
 	readonly totals = noTotals();

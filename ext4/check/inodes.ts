@@ -7,9 +7,9 @@
 import {checkAttributeBlocks} from './attribute-blocks.ts';
 import type {CheckJobs} from './check.ts';
 import {tellClaimedTwice} from './claimed-twice.ts';
-import {DirectoryTable, type FoundDirectory} from './directory-table.ts';
+import {DirectoryTable} from './directory-table.ts';
 import type {FixedPlaces} from './fixed.ts';
-import {addUsage, directoryWidth, type Harvest} from './harvest.ts';
+import {addUsage, type Harvest} from './harvest.ts';
 import {checkHeldValues} from './held-values.ts';
 import {InodeScan} from './inode-scan.ts';
 import type {CheckState, Totals, UsageKind} from './state.ts';
@@ -26,7 +26,7 @@ export function* checkInodes(
 	if (jobs === undefined || jobs.count < 2) yield* scanHere(state, harvests);
 	else yield* scanByWorkers(state, jobs, harvests);
 	for (const harvest of harvests) mergeCounts(state, harvest);
-	state.directories = directoryTableOf(harvests);
+	state.directories = new DirectoryTable(harvests);
 	yield;
 	const held = yield* checkAttributeBlocks(state, harvests);
 	yield* checkHeldValues(state, harvests, held);
@@ -85,25 +85,4 @@ function mergeCounts(state: CheckState, harvest: Harvest): void {
 			addUsage(state.usage[kind], owner, bytes, inodes);
 		}
 	}
-}
-
-function directoryTableOf(harvests: readonly Harvest[]): DirectoryTable {
-	const found: FoundDirectory[] = [];
-	for (const {directories, directoryRuns} of harvests) {
-		let run = 0;
-		for (let at = 0; at < directories.length; at += directoryWidth) {
-			const runCount = directories[at + 4] ?? 0;
-			found.push({
-				inode: directories[at] ?? 0,
-				generation: directories[at + 1] ?? 0,
-				flags: directories[at + 2] ?? 0,
-				lengthBlocks: directories[at + 3] ?? 0,
-				runs: directoryRuns.subarray(run * 3, (run + runCount) * 3),
-			});
-			run += runCount;
-		}
-	}
-	// Those with blocks of pointers were put aside, and come later than their neighbours.
-	found.sort((a, b) => a.inode - b.inode);
-	return new DirectoryTable(found);
 }
