@@ -36,7 +36,11 @@ export function verdictOf(exit: number): Verdict {
 	return (exit & 8) !== 0 ? 8 : 0;
 }
 
-const secondsMax = 60;
+/** Some images keep it busy for hours; of the clock, as it may wait as well as work. */
+const secondsMax = 30;
+
+// To SIGTERM it listens only between one inode and the next.
+const limits = {timeout: secondsMax * 1000, killSignal: 'SIGKILL'} as const;
 
 function numberIn(text: string, name: string): number | undefined {
 	const found = new RegExp(` ${name}="([^"]*)"`).exec(text)?.[1];
@@ -66,14 +70,14 @@ export function runE2fsck(image: string): E2fsckVerdict {
 
 /** Brings the journal home and does nothing else. */
 export function replayByE2fsck(image: string): number | undefined {
-	const options = {env, stdio: 'ignore', timeout: secondsMax * 1000} as const;
+	const options = {env, stdio: 'ignore', ...limits} as const;
 	return spawnSync('e2fsck', ['-fy', '-E', 'journal_only', image], options).status ?? undefined;
 }
 
 /** Repairs what it finds, as often as it takes; false where there is no end to it. */
 export function repairByE2fsck(image: string): boolean {
 	for (let round = 0; round < 4; round++) {
-		const options = {env, stdio: 'ignore', timeout: secondsMax * 1000} as const;
+		const options = {env, stdio: 'ignore', ...limits} as const;
 		const {status} = spawnSync('e2fsck', ['-fy', image], options);
 		if (status === 0) return true;
 	}
