@@ -80,11 +80,3 @@ int installed_server_argv(char *config, bool is_strict, char *argv[INSTALLED_ARG
 	argv[count] = NULL;
 	return count;
 }
-
-int installed_exposed(const char *paths[INSTALLED_EXPOSED_MAX]) {
-	int count = 0;
-	paths[count++] = INSTALLED_ROOT "/package.json";
-	paths[count++] = INSTALLED_ROOT "/dist";
-	paths[count++] = INSTALLED_ROOT "/node_modules";
-	return count;
-}

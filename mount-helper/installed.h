@@ -10,7 +10,7 @@
 #ifdef EXT4BOX_LIBDIR
 #define IS_INSTALLED true
 #define INSTALLED_HELPER EXT4BOX_LIBEXECDIR "/mount-helper"
-#define INSTALLED_ROOT EXT4BOX_LIBDIR
+#define INSTALLED_ROOT EXT4BOX_LIBDIR /* What its server sees. */
 #define INSTALLED_NODE EXT4BOX_LIBDIR "/node"
 #define INSTALLED_PROGRAM EXT4BOX_LIBDIR "/dist/src/server-main.js"
 #define POLICY_PATH EXT4BOX_SYSCONFDIR "/ext4box.conf"
@@ -40,7 +40,3 @@ bool installed_check_server(char *message, int size);
  */
 enum { INSTALLED_ARGC_MAX = 16 };
 int installed_server_argv(char *config, bool is_strict, char *argv[INSTALLED_ARGC_MAX]);
-
-/* What the server sees besides Node; returns how many. */
-enum { INSTALLED_EXPOSED_MAX = 3 };
-int installed_exposed(const char *paths[INSTALLED_EXPOSED_MAX]);

@@ -273,7 +273,7 @@ static bool take_config(struct parser *parser, int given, char **argv) {
 	static char *server[INSTALLED_ARGC_MAX];
 	options->server_argc =
 		installed_server_argv(argv[0], options->sandbox == SANDBOX_STRICT, server);
-	options->expose_count = installed_exposed(options->expose);
+	options->expose[options->expose_count++] = INSTALLED_ROOT;
 	options->server = server;
 	return true;
 }

@@ -58,9 +58,6 @@ static bool allow_files(const struct sandbox *sandbox, int ruleset, struct probl
 	if (sandbox->has_root) {
 		return allow(ruleset, "/", problem);
 	}
-	if (sandbox->files_problem[0] != 0) {
-		return problem_set(problem, 0, "%s", sandbox->files_problem);
-	}
 	for (int index = 0; index < sandbox->file_count; index++) {
 		if (!allow(ruleset, sandbox->files[index].source, problem)) {
 			return false;

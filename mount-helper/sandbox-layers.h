@@ -27,8 +27,8 @@ void sandbox_unshare_rest(struct sandbox *sandbox);
 /* Maps the one id that is left: number to the same number. proc: an open /proc/self. */
 bool sandbox_map_ids(int proc, uid_t uid, gid_t gid, struct problem *problem);
 
-/* sandbox-root.c: an empty root with the files, and the old one gone. *is_fatal: halfway in. */
-bool sandbox_make_root(const struct sandbox *sandbox, struct problem *problem, bool *is_fatal);
+/* sandbox-root.c: an empty root with the files, and the old one gone. */
+bool sandbox_make_root(const struct sandbox *sandbox, struct problem *problem);
 
 /* sandbox-privileges.c */
 bool sandbox_change_id(uid_t uid, gid_t gid, struct problem *problem);

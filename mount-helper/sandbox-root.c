@@ -101,7 +101,7 @@ static bool fill_and_close(const struct sandbox *sandbox, struct problem *proble
 	return true;
 }
 
-bool sandbox_make_root(const struct sandbox *sandbox, struct problem *problem, bool *is_fatal) {
+bool sandbox_make_root(const struct sandbox *sandbox, struct problem *problem) {
 	static const char *const places[] = {"/tmp", "/dev"};
 	const char *place = NULL;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
@@ -120,12 +120,8 @@ bool sandbox_make_root(const struct sandbox *sandbox, struct problem *problem, b
 	char old[32];
 	snprintf(old, sizeof old, "%s" OLD, place);
 	if (mkdir(old, 0700) != 0 || syscall(SYS_pivot_root, place, old) != 0) {
-		problem_set(problem, errno, "pivot_root");
-		/* Where even that fails the tmpfs hides what is below: nothing to go on with. */
-		*is_fatal = umount2(place, MNT_DETACH) != 0;
-		return false;
+		return problem_set(problem, errno, "pivot_root");
 	}
-	*is_fatal = true;
 	if (chdir("/") != 0) {
 		return problem_set(problem, errno, "chdir");
 	}

@@ -71,38 +71,40 @@ pid_t sandbox_fork(struct sandbox *sandbox) {
  * In the child: of an installed helper it is nobody's but the server's own, so that no caller can
  * trace the loader that is asked, and answer in its place.
  */
-static void find_files(struct sandbox *sandbox, const struct options *options) {
-	struct problem problem = {""};
-	bool is_complete = sandbox_add_file(sandbox, options->server[0], &problem) &&
-	                   sandbox_add_libraries(sandbox, options->server[0], &problem);
-	for (int index = 0; is_complete && index < options->expose_count; index++) {
-		is_complete = sandbox_add_file(sandbox, options->expose[index], &problem);
+static bool find_files(struct sandbox *sandbox, const struct options *options,
+                       struct problem *problem) {
+	if (!sandbox_add_file(sandbox, options->server[0], problem) ||
+	    !sandbox_add_libraries(sandbox, options->server[0], problem)) {
+		return false;
 	}
-	if (!is_complete) {
-		snprintf(sandbox->files_problem, sizeof sandbox->files_problem, "%s", problem.text);
+	for (int index = 0; index < options->expose_count; index++) {
+		if (!sandbox_add_file(sandbox, options->expose[index], problem)) {
+			return false;
+		}
 	}
+	return true;
 }
 
 static bool fatal(const char *layer, const struct problem *problem) {
-	dprintf(STDERR_FILENO, "ext4box: sandbox: %s: %s\n", layer, problem->text);
+	dprintf(STDERR_FILENO, "ext4box: cannot make the sandbox: %s: %s\n", layer, problem->text);
 	return false;
 }
 
+/*
+ * There is no going on with a mount namespace that has the old root in it: it would keep every mount
+ * of the machine alive, unmounted as it may be elsewhere, for as long as the server lives.
+ */
 static bool enter_root(struct sandbox *sandbox) {
 	struct problem problem = {""};
-	bool is_fatal = false;
 	if (!sandbox->has_namespaces) {
 		tell(sandbox, "root", false, "%s", "needs a mount namespace");
-	} else if (sandbox->files_problem[0] != 0) {
-		tell(sandbox, "root", false, "%s", sandbox->files_problem);
-	} else if (sandbox_make_root(sandbox, &problem, &is_fatal)) {
-		sandbox->has_root = true;
-		tell(sandbox, "root", true, "%d files and directories, read-only", sandbox->file_count);
-	} else if (is_fatal) {
-		return fatal("root", &problem);
-	} else {
-		tell(sandbox, "root", false, "%s", problem.text);
+		return true;
 	}
+	if (!sandbox_make_root(sandbox, &problem)) {
+		return fatal("root", &problem);
+	}
+	sandbox->has_root = true;
+	tell(sandbox, "root", true, "%d files and directories, read-only", sandbox->file_count);
 	return true;
 }
 
@@ -178,7 +180,9 @@ bool sandbox_enter(struct sandbox *sandbox, const struct options *options) {
 		sandbox_unshare_rest(sandbox);
 		tell(sandbox, "id", true, "%u, its own", (unsigned)geteuid());
 	}
-	find_files(sandbox, options);
+	if (!find_files(sandbox, options, &problem)) {
+		return fatal("files", &problem);
+	}
 	if (!enter_root(sandbox) ||
 	    (sandbox->start == START_ROOT && !leave_root_id(sandbox, proc))) {
 		return false;

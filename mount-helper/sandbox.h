@@ -38,7 +38,6 @@ struct sandbox {
 	bool has_root;
 	uid_t uid; /* Whose process it was before it was in a user namespace. */
 	gid_t gid;
-	char files_problem[256];      /* Empty: files is complete. */
 	char namespaces_problem[256]; /* Empty: made. */
 	char report[SANDBOX_REPORT_MAX];
 };
