@@ -261,6 +261,10 @@ static bool may_mount(struct session *session) {
 		report_failure(FAIL_POLICY, 0, "%s does not permit allow_other", POLICY_PATH);
 		return false;
 	}
+	if (options->sandbox < SANDBOX_NORMAL) {
+		report_failure(FAIL_POLICY, 0, "it starts no server without a sandbox");
+		return false;
+	}
 	/* Who else may enter is bound by modes. */
 	options->default_permissions = options->default_permissions || options->allow_other;
 	options->noexec = options->noexec || session->policy.noexec;

@@ -10,7 +10,7 @@ const word = 'variant';
 function argumentsOf(place: Playground, mode: string, fsname = word): string[] {
 	return [
 		...['mount', '--image', place.image, '--mountpoint', place.mountpoint, '--fsname', fsname],
-		...['--read-only', '--report-fd', '3', '--', `{"mode":"${mode}"}`],
+		...['--read-only', '--sandbox', 'normal', '--report-fd', '3', '--', `{"mode":"${mode}"}`],
 	];
 }
 

@@ -149,7 +149,6 @@ static void inspect(void) {
 	for (char **at = environ; *at != NULL; at++) {
 		dprintf(WORDS, "env %s\n", *at);
 	}
-	dprintf(WORDS, "ids %u %u\n", (unsigned)getuid(), (unsigned)getgid());
 	dprintf(WORDS, "session %s\n", getsid(0) == getpid() ? "own" : "inherited");
 	if (fstat(IMAGE, &facts) == 0) {
 		dprintf(WORDS, "image %lld bytes\n", (long long)facts.st_size);
