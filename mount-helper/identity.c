@@ -33,17 +33,20 @@ static bool read_byte(int fd) {
 	return got == 1;
 }
 
-void identity_become(const struct identity *identity) {
-	gid_t id = identity->id;
+static bool take_id(unsigned id) {
 	uid_t real, effective, saved;
+	return setresgid(id, id, id) == 0 && setresuid(id, id, id) == 0 &&
+	       getresuid(&real, &effective, &saved) == 0 && real == id && effective == id && saved == id;
+}
+
+void identity_become(const struct identity *identity) {
 	/* What is left open of these would keep us waiting for a parent that has died. */
 	close(identity->asked[0]);
 	close(identity->granted[1]);
 	privileges_raise();
 	if (setgroups(0, NULL) != 0 || unshare(CLONE_NEWUSER) != 0 ||
 	    write(identity->asked[1], "", 1) != 1 || !read_byte(identity->granted[0]) ||
-	    setresgid(id, id, id) != 0 || setresuid(id, id, id) != 0 ||
-	    getresuid(&real, &effective, &saved) != 0 || real != id || effective != id || saved != id) {
+	    !take_id(identity->id)) {
 		dprintf(STDERR_FILENO, "ext4box: cannot give the server an id of its own: %s\n",
 		        strerror(errno));
 		_exit(EXIT_IDENTITY);
@@ -81,7 +84,9 @@ bool identity_grant(struct identity *identity, pid_t child) {
 		privileges_raise();
 		is_granted = write_to(child, "setgroups", "deny") && write_to(child, "gid_map", line) &&
 		             write_to(child, "uid_map", line);
-		privileges_lower();
+		is_granted = is_granted && setgroups(0, NULL) == 0 && take_id(identity->id) &&
+		             privileges_clear_capabilities();
+		privileges_forget();
 	}
 	is_granted = is_granted && write(identity->granted[1], "", 1) == 1;
 	int error = errno;

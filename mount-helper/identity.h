@@ -33,5 +33,9 @@ bool identity_prepare(struct identity *identity, unsigned device_minor);
  */
 void identity_become(const struct identity *identity);
 
-/* In its parent: makes the id known in the child's namespace. False with errno. */
+/*
+ * In its parent: makes the id known in the child's namespace, takes on the same id, so that it can
+ * signal the child and its caller can't signal it, gives up all else, and only then lets the child go
+ * on. False with errno.
+ */
 bool identity_grant(struct identity *identity, pid_t child);

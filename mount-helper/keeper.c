@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,11 +24,41 @@ __attribute__((noreturn)) static void end_as(int status) {
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_KEEPER);
 }
 
+/* Until the server has ended. */
+__attribute__((noreturn)) static void wait_for_end(pid_t server) {
+	enum { LINE = 3, SIGNALS = 4 };
+	struct pollfd waits[] = {
+		{.fd = LINE, .events = POLLIN},
+		{.fd = SIGNALS, .events = POLLIN},
+	};
+	struct signalfd_siginfo info;
+	int status;
+	for (;;) {
+		pid_t ended = waitpid(server, &status, WNOHANG);
+		if (ended == server) {
+			end_as(status);
+		}
+		if (ended < 0 && errno != EINTR) {
+			_exit(EXIT_KEEPER);
+		}
+		if (poll(waits, 2, -1) < 0) {
+			continue;
+		}
+		if (waits[0].revents != 0) {
+			kill(server, SIGKILL);
+			waits[0].fd = -1;
+		}
+		if (waits[1].revents != 0 && read(SIGNALS, &info, sizeof info) < 0) {
+			continue;
+		}
+	}
+}
+
 __attribute__((noreturn)) static void keep(const struct options *options,
                                            const struct server_fds *fds, unsigned device_minor,
-                                           pid_t supervisor, int told) {
+                                           int line, int told) {
 	struct identity identity;
-	int status;
+	sigset_t all;
 	/* First: until then it bears the name by which its supervisor is found. */
 	prctl(PR_SET_NAME, "ext4box-keeper");
 	setsid();
@@ -34,57 +66,60 @@ __attribute__((noreturn)) static void keep(const struct options *options,
 	if (identity_prepare(&identity, device_minor)) {
 		server = server_start(options, fds, &identity);
 	}
-	bool is_granted = server > 0 && identity_grant(&identity, server);
-	privileges_drop();
-	if (!is_granted) {
+	if (server <= 0 || !identity_grant(&identity, server)) {
 		/* The child waits for a byte that never comes, and finds the pipe's end instead. */
 		_exit(EXIT_KEEPER);
 	}
-	/* After the change of ids, which clears it. A supervisor that died before is seen by the second. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != supervisor) {
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	sigemptyset(&all);
+	sigaddset(&all, SIGCHLD);
+	int signals = signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (signals < 0 || null < 0 || write(told, &server, sizeof server) != sizeof server) {
 		_exit(EXIT_KEEPER);
 	}
-	if (write(told, &server, sizeof server) != sizeof server) {
+	/* /dev/fuse above all is closed: with the server's end the connection ends. */
+	int kept[] = {fd_raise(null), null, null, line, fd_raise(signals)};
+	kept[1] = kept[2] = kept[0];
+	if (!fds_arrange(kept, 5) || chdir("/") != 0) {
 		_exit(EXIT_KEEPER);
 	}
-	/* /dev/fuse above all: with the server's end the connection ends. */
-	int null = open("/dev/null", O_RDWR);
-	int none[] = {null, null, null};
-	if (null < 0 || !fds_arrange(none, 3) || chdir("/") != 0) {
-		_exit(EXIT_KEEPER);
-	}
-	while (waitpid(server, &status, 0) != server) {
-		if (errno != EINTR) {
-			_exit(EXIT_KEEPER);
-		}
-	}
-	end_as(status);
+	wait_for_end(server);
 }
 
-pid_t keeper_start(const struct options *options, const struct server_fds *fds,
-                   unsigned device_minor, pid_t *server) {
-	int ends[2];
-	pid_t supervisor = getpid();
-	if (!pipe_raised(ends)) {
-		return -1;
+bool keeper_start(const struct options *options, const struct server_fds *fds,
+                  unsigned device_minor, struct kept *kept) {
+	int told[2], line[2];
+	*kept = (struct kept){.line = -1};
+	if (!pipe_raised(told) || !pipe_raised(line)) {
+		return false;
 	}
 	pid_t keeper = fork();
 	if (keeper == 0) {
-		keep(options, fds, device_minor, supervisor, ends[1]);
+		close(told[0]);
+		close(line[1]);
+		keep(options, fds, device_minor, line[0], told[1]);
 	}
 	int error = errno;
 	privileges_drop();
-	close(ends[1]);
+	close(told[1]);
+	close(line[0]);
 	ssize_t got = -1;
-	while (keeper > 0 && (got = read(ends[0], server, sizeof *server)) < 0 && errno == EINTR) {
+	while (keeper > 0 &&
+	       (got = read(told[0], &kept->server, sizeof kept->server)) < 0 && errno == EINTR) {
 	}
-	close(ends[0]);
-	if (keeper > 0 && got != (ssize_t)sizeof *server) {
+	close(told[0]);
+	kept->keeper = keeper;
+	kept->line = line[1];
+	if (keeper > 0 && got != (ssize_t)sizeof kept->server) {
 		int status;
+		/* It sees the end of its line, whatever it is at. */
+		fd_close(&kept->line);
 		waitpid(keeper, &status, 0);
 		error = ECHILD;
 		keeper = -1;
 	}
 	errno = error;
-	return keeper;
+	return keeper > 0;
 }

@@ -41,7 +41,7 @@ void privileges_lower(void) {
 	}
 }
 
-static bool clear_capabilities(void) {
+bool privileges_clear_capabilities(void) {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
 	memset(sets, 0, sizeof sets);
@@ -68,7 +68,7 @@ void privileges_drop(void) {
 	uid_t real, effective, saved;
 	uid_t caller = getuid();
 	/* The saved id changes only with root's rights, or to one of the other two: it is one. */
-	if (setresuid(caller, caller, caller) != 0 || !clear_capabilities() ||
+	if (setresuid(caller, caller, caller) != 0 || !privileges_clear_capabilities() ||
 	    getresuid(&real, &effective, &saved) != 0 || real != caller || effective != caller ||
 	    saved != caller || (caller != 0 && setuid(0) == 0)) {
 		_exit(EXIT_PRIVILEGES);
@@ -130,7 +130,7 @@ bool privileges_begin(char *message, int size) {
 		if (is_refused) {
 			/* Even to say so it takes nothing but its caller's rights. */
 			if (setresgid(getgid(), getgid(), getgid()) != 0 ||
-			    setresuid(getuid(), getuid(), getuid()) != 0 || !clear_capabilities()) {
+			    setresuid(getuid(), getuid(), getuid()) != 0 || !privileges_clear_capabilities()) {
 				_exit(EXIT_PRIVILEGES);
 			}
 			snprintf(message, (size_t)size,

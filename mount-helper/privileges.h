@@ -30,3 +30,6 @@ void privileges_drop(void);
 
 /* After a change of ids that was made elsewhere, and leaves nothing to be taken up again. */
 void privileges_forget(void);
+
+/* Of this process, every set but the bounding one; false where something stays. */
+bool privileges_clear_capabilities(void);

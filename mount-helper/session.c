@@ -212,9 +212,15 @@ static bool start_server(struct session *session) {
 	/* Signs of life that nobody has taken yet are to hold up neither side. */
 	fcntl(status[0], F_SETFL, O_NONBLOCK);
 	fcntl(status[1], F_SETFL, O_NONBLOCK);
-	pid_t pid = privileges_held()
-	                ? keeper_start(session->options, &fds, session->mount.minor, &session->serving)
-	                : server_start(session->options, &fds, NULL);
+	pid_t pid;
+	if (privileges_held()) {
+		struct kept kept;
+		pid = keeper_start(session->options, &fds, session->mount.minor, &kept) ? kept.keeper : -1;
+		session->serving = kept.server;
+		session->line = kept.line;
+	} else {
+		pid = session->serving = server_start(session->options, &fds, NULL);
+	}
 	int error = errno;
 	close(fds.input);
 	close(fds.status);
@@ -227,9 +233,6 @@ static bool start_server(struct session *session) {
 		return false;
 	}
 	session->server = pid;
-	if (session->serving == 0) {
-		session->serving = pid;
-	}
 	return true;
 }
 
@@ -327,6 +330,7 @@ int session_run(const struct options *options) {
 		.status = -1,
 		.words = -1,
 		.stop = -1,
+		.line = -1,
 		.lifeline = {-1, -1},
 		.watchdog = {.beats = -1},
 		.exit_status = 1,

@@ -46,6 +46,7 @@ struct session {
 	int signals;         /* signalfd. */
 	int status, words;   /* Pipes from the server. */
 	int stop;            /* A pipe to a server that writes: its end tells it to end. */
+	int line;            /* To the keeper, who kills the server when it is closed; or -1. */
 	int lifeline[2];
 	long long abort_at, kill_at; /* 0: never. */
 	int commits_waited;  /* How often kill_at was put off. */

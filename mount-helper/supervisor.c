@@ -25,7 +25,9 @@ enum {
 };
 
 static void stop_server(struct session *session) {
-	if (session->server > 0) {
+	if (session->line >= 0) {
+		fd_close(&session->line); /* It is not ours to kill: its keeper does. */
+	} else if (session->server > 0) {
 		kill(session->server, SIGKILL);
 	}
 }

@@ -196,14 +196,17 @@ abuse('the server has an id that is nobody’s and the contract’s descriptors'
 });
 
 abuse(
-	'supervisor, sentinel and keeper are their caller’s alone, without a capability',
+	'supervisor and sentinel are their caller’s, the keeper is not, none has a capability',
 	async (t, place) => {
 		const {supervisor} = await assertMounted(t, place);
 		const children = (readProc(supervisor, `task/${supervisor}/children`) ?? '').trim().split(' ');
 		t.is(children.length, 2);
+		const [server = 0] = installation.servers();
+		const serverId = /^Uid:\t(\d+)/m.exec(readProc(server, 'status') ?? '')?.[1];
 		for (const pid of [supervisor, ...children.map(Number)]) {
 			const status = readProc(pid, 'status') ?? '';
-			const {uid, gid} = place.user;
+			const isKeeper = readProc(pid, 'comm') === 'ext4box-keeper\n';
+			const {uid, gid} = isKeeper ? {uid: serverId, gid: serverId} : place.user;
 			t.true(status.includes(`Uid:\t${uid}\t${uid}\t${uid}\t${uid}\n`));
 			t.true(status.includes(`Gid:\t${gid}\t${gid}\t${gid}\t${gid}\n`));
 			for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb']) {
