@@ -16,62 +16,93 @@ import type {Volume} from '../volume.ts';
 /** 4 TiB with blocks of 1 KiB, 64 TiB with those of 4 KiB. The zones of all are kept in memory. */
 const groupsMax = 2 ** 19;
 
-type Zone = {readonly start: number; end: number};
-
 /**
  * How many of the last zones what is added may go on: with flex_bg the bitmaps of one kind, and the
  * inode tables, of groups one behind another lie side by side.
  */
 const openZones = 4;
 
-/** Zones as they are found, in any order. */
+/** Zones as they are found, in any order: two numbers each, as an image may have millions. */
 class FoundZones {
-	readonly all: Zone[] = [];
+	#starts = new Float64Array(64);
+	#ends = new Float64Array(64);
+	#count = 0;
+
+	get count(): number {
+		return this.#count;
+	}
 
 	add(start: number, length: number): void {
 		if (length === 0) return;
-		for (let back = 1; back <= openZones; back++) {
-			const zone = this.all.at(-back);
-			if (zone?.end !== start) continue;
-			zone.end += length;
+		const first = Math.max(0, this.#count - openZones);
+		for (let index = this.#count - 1; index >= first; index--) {
+			if (this.#ends[index] !== start) continue;
+			this.#ends[index] = start + length;
 			return;
 		}
-		this.all.push({start, end: start + length});
+		if (this.#count === this.#starts.length) {
+			this.#starts = doubled(this.#starts);
+			this.#ends = doubled(this.#ends);
+		}
+		this.#starts[this.#count] = start;
+		this.#ends[this.#count++] = start + length;
 	}
+
+	/** By their starts. */
+	sorted(): {readonly starts: Float64Array; readonly ends: Float64Array} {
+		const from = this.#starts;
+		const order = Uint32Array.from({length: this.#count}, (_, index) => index);
+		order.sort((a, b) => (from[a] ?? 0) - (from[b] ?? 0));
+		const starts = new Float64Array(this.#count);
+		const ends = new Float64Array(this.#count);
+		for (const [index, place] of order.entries()) {
+			starts[index] = this.#starts[place] ?? 0;
+			ends[index] = this.#ends[place] ?? 0;
+		}
+		return {starts, ends};
+	}
+}
+
+function doubled(numbers: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+	const more = new Float64Array(numbers.length * 2);
+	more.set(numbers);
+	return more;
 }
 
 /** Zones in order. */
 export class Zones {
-	readonly #zones: readonly Zone[];
+	readonly #starts: Float64Array;
+	readonly #ends: Float64Array;
 
 	/** Throws `CorruptError` where two overlap: a block then would be two things at once. */
-	constructor({all}: FoundZones) {
-		all.sort((a, b) => a.start - b.start);
+	constructor(found: FoundZones) {
+		const {starts, ends} = found.sorted();
 		let end = 0;
-		for (const zone of all) {
-			if (zone.start < end) {
+		for (const [index, start] of starts.entries()) {
+			if (start < end) {
 				throw new CorruptError(
 					'EXT4_BAD_GROUP_DESCRIPTOR',
 					'two parts of the metadata lie in the same block',
-					{block: zone.start},
+					{block: start},
 				);
 			}
-			end = zone.end;
+			end = ends[index] ?? 0;
 		}
-		this.#zones = all;
+		this.#starts = starts;
+		this.#ends = ends;
 	}
 
 	/** Whether any of the blocks `[start, end)` lies in a zone. */
 	overlaps(start: number, end: number): boolean {
 		let low = 0;
-		let high = this.#zones.length;
+		let high = this.#ends.length;
 		while (low < high) {
 			const middle = (low + high) >>> 1;
-			if ((this.#zones[middle]?.end ?? 0) <= start) low = middle + 1;
+			if ((this.#ends[middle] ?? 0) <= start) low = middle + 1;
 			else high = middle;
 		}
-		const zone = this.#zones[low];
-		return zone !== undefined && zone.start < end;
+		const first = this.#starts[low];
+		return first !== undefined && first < end;
 	}
 }
 
@@ -95,13 +126,13 @@ function addJournal(volume: Volume, zones: FoundZones): void {
 			inode: inode.number,
 		});
 	}
-	const piecesMax = zones.all.length + journalPiecesMax;
+	const piecesMax = zones.count + journalPiecesMax;
 	for (let logical = 0; logical < end; ) {
 		const run = mapAt(volume, inode, logical);
 		const skip = logical - run.logical;
 		const length = Math.min(run.length - skip, end - logical);
 		if (run.kind !== 'hole') zones.add(run.physical + skip, length);
-		if (zones.all.length > piecesMax) {
+		if (zones.count > piecesMax) {
 			throw new CorruptError('EXT4_BAD_JOURNAL', 'the journal lies in too many pieces', {
 				inode: inode.number,
 			});
