@@ -21,7 +21,7 @@ for (const entry of entries) {
 	if (milliseconds > slowest.milliseconds) slowest = {name: entry.name, milliseconds};
 	const difference = describeDifference(comparison);
 	if (difference !== undefined) console.log(difference);
-	if (names.length > 0) {
+	if (names.length === 1) {
 		for (const {code, message} of comparison.ours.findings) console.log(`  ${code} ${message}`);
 		console.log(comparison.ours.summary);
 	}
