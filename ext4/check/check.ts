@@ -159,6 +159,12 @@ function* tellWhyNot(notOpened: NotOpened): Generator<Finding, CheckSummary, voi
 	};
 }
 
+/** All but what is free, as e2fsck counts: what lies before the first group is in use. */
+function usedBlocksOf({claims, geometry}: CheckState): number {
+	const freeClusters = claims.clusterCount - claims.countClaimed();
+	return geometry.blockCount - freeClusters * 2 ** geometry.clusterBits;
+}
+
 function severitiesOf(codes: ReadonlyMap<FindingCode, number>): CheckSummary['severities'] {
 	const counts = {error: 0, warning: 0, note: 0};
 	for (const [code, count] of codes) counts[findingTable[code].severity] += count;
@@ -194,7 +200,7 @@ function summarize(
 			blockSize: geometry.blockSize,
 			blockCount: geometry.blockCount,
 			firstDataBlock: geometry.firstDataBlock,
-			usedBlockCount: state.claims.countClaimed() * 2 ** geometry.clusterBits,
+			usedBlockCount: usedBlocksOf(state),
 		},
 		givenUp: state.givenUp,
 		replayed,
