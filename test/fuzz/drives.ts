@@ -1,5 +1,6 @@
 /** What can be done with an input: each drive throws only what no input may provoke. */
 import {driveArguments} from './arguments.ts';
+import {checkImage} from './check.ts';
 import {driveDisks} from './disks.ts';
 import {GuardedDevice} from './guarded-device.ts';
 import {Images} from './images.ts';
@@ -27,6 +28,7 @@ export class Drives {
 		switch (drive) {
 			case 'read':
 			case 'write':
+			case 'check':
 			case 'requests':
 				return this.#images.names;
 			case 'replay':
@@ -65,6 +67,8 @@ export class Drives {
 				});
 			case 'replay':
 				return image.with(seeds, () => replayImage(image.patch));
+			case 'check':
+				return image.with(seeds, () => checkImage(image.patch));
 			case 'write':
 				return image.with(seeds, () => {
 					const device = new GuardedDevice(image.patch, false);

@@ -16,6 +16,7 @@ Makes inputs wrong in ways that matter, runs them, and follows those that reach 
   read       a damaged image is opened, walked and read whole, by the library and by the server
   replay     a damaged journal is brought home on the medium, and what is left is read
   write      a damaged image is written to by random operations, and what is left is read
+  check      a damaged image is checked; found well, it is read without an error
   requests   the server is asked by a kernel that speaks badly
   disks      partition tables lie
   arguments  command lines, mount options, reports and tables of mounts
@@ -56,10 +57,11 @@ const {values} = parseArgs({
 
 const root = resolve(import.meta.dirname, '../..');
 const usualWeights: DriveCounts = {
-	read: 76,
+	read: 73,
 	replay: 8,
 	write: 8,
-	requests: 6,
+	check: 4,
+	requests: 5,
 	disks: 1,
 	arguments: 1,
 };

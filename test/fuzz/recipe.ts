@@ -3,7 +3,15 @@
  * one after another. Written as `read:ext4-1k:12,3456`.
  */
 
-export const driveNames = ['read', 'replay', 'write', 'requests', 'disks', 'arguments'] as const;
+export const driveNames = [
+	'read',
+	'replay',
+	'write',
+	'check',
+	'requests',
+	'disks',
+	'arguments',
+] as const;
 export type DriveName = (typeof driveNames)[number];
 
 export type Recipe = {

@@ -89,7 +89,15 @@ test('a crash and a process that dies are told, with what caused them', async t 
 
 test('of some hundred inputs of every drive none crashes, hangs or eats the memory', async t => {
 	t.timeout(240_000);
-	const counts = {read: 400, replay: 60, write: 100, requests: 40, disks: 100, arguments: 10};
+	const counts = {
+		read: 400,
+		replay: 60,
+		write: 100,
+		check: 60,
+		requests: 40,
+		disks: 100,
+		arguments: 10,
+	};
 	const seed = 7000;
 	const summary = await runCampaign({seed, counts, corpus: [], jobs: 2, minutes: 4});
 	t.deepEqual(summary.failures, []);
