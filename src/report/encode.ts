@@ -48,14 +48,14 @@ function packGroups(survey: Survey, rowsMax: number): {writer: ByteWriter; group
 
 type Piece = {logical: number; physical: number; length: number; isUnwritten: boolean};
 
-function piecesOf(survey: Survey, candidate: Candidate, piecesMax: number) {
+function piecesOf(survey: Survey, candidate: Candidate, piecesMax: number, budget: WalkBudget) {
 	const {volume} = survey;
 	const pieces: Piece[] = [];
 	let isCut = false;
 	const ignored = new Problems(); // They were told when the files were looked at first.
 	const inode = ignored.attempt(() => volume.readReservedInode(candidate.inode));
 	if (inode === undefined) return {pieces, isCut};
-	walkFile(volume, inode, new WalkBudget(volume.geometry.blockCount), ignored, {
+	walkFile(volume, inode, budget, ignored, {
 		data: (logical, physical, length, isUnwritten) => {
 			const last = pieces.at(-1);
 			const goesOn =
@@ -110,13 +110,14 @@ function packFile(
 	candidate: Candidate,
 	directories: DirectoryList,
 	piecesMax: number,
+	budget: WalkBudget,
 	writer: ByteWriter,
 ): void {
 	const named = survey.tree.names.get(candidate.inode);
 	// 0: no name leads to it.
 	writer.number(named === undefined ? 0 : directories.indexOf(named.directory) + 1);
 	writer.text(named === undefined ? `<${candidate.inode}>` : named.name);
-	const {pieces, isCut} = piecesOf(survey, candidate, piecesMax);
+	const {pieces, isCut} = piecesOf(survey, candidate, piecesMax, budget);
 	writer.number(
 		(candidate.isDirectory ? fileFlags.directory : 0) | (isCut ? fileFlags.extentsCut : 0),
 	);
@@ -138,10 +139,11 @@ function packFile(
 function packFiles(survey: Survey, limits: PackLimits) {
 	const directories = new DirectoryList(survey);
 	const writer = new ByteWriter();
+	const budget = new WalkBudget(survey.volume.geometry.blockCount);
 	let count = 0;
 	for (const candidate of survey.listed) {
 		if (writer.length + directories.writer.length > limits.fileBytesMax) break;
-		packFile(survey, candidate, directories, limits.extentsPerFileMax, writer);
+		packFile(survey, candidate, directories, limits.extentsPerFileMax, budget, writer);
 		count++;
 	}
 	return {directories, writer, count};

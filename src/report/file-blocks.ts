@@ -16,19 +16,22 @@ export type BlockVisitor = {
 
 /**
  * Bounds the work for all files together: a hostile map leads to one block in many ways. A sound
- * file system has no more nodes and extents than blocks.
+ * file system has no more nodes, pieces and blocks of files than it has blocks.
  */
 export class WalkBudget {
-	#left: number;
+	#piecesLeft: number;
+	#blocksLeft: number;
 
 	constructor(blockCount: number) {
-		this.#left = Math.min(blockCount, 20_000_000) + 1000;
+		this.#piecesLeft = Math.min(blockCount, 20_000_000) + 1000;
+		this.#blocksLeft = 4 * blockCount;
 	}
 
-	/** Throws `CorruptError` where a map has more pieces than the file system has blocks. */
-	take(inode: Inode): void {
-		if (--this.#left >= 0) return;
-		throw new CorruptError('EXT4_BAD_BLOCK_MAP', 'files have too many pieces to look at all', {
+	/** Takes a piece of `length` blocks. Throws `CorruptError` where files have too many in all. */
+	take(inode: Inode, length: number): void {
+		this.#blocksLeft -= length;
+		if (--this.#piecesLeft >= 0 && this.#blocksLeft >= 0) return;
+		throw new CorruptError('EXT4_BAD_BLOCK_MAP', 'files have too many blocks to look at all', {
 			inode: inode.number,
 		});
 	}
@@ -70,12 +73,13 @@ function walkNode(
 	visitor: BlockVisitor,
 ): void {
 	for (let index = 0; index < node.entryCount; index++) {
-		budget.take(inode);
 		if (node.depth === 0) {
 			const {logical, physical, length, isUnwritten} = extentAt(node.view, index);
+			budget.take(inode, length);
 			visitor.data(logical, physical, length, isUnwritten);
 			continue;
 		}
+		budget.take(inode, 1);
 		visitor.map(childAt(node.view, index));
 		const child = problems.attempt(() => openChild(volume, inode, node, index));
 		if (child !== undefined) walkNode(volume, inode, child, budget, problems, visitor);
@@ -110,7 +114,7 @@ function walkTree(
 	visitor: BlockVisitor,
 ): void {
 	if (pointer === 0) return;
-	budget.take(inode);
+	budget.take(inode, 1);
 	const block = problems.attempt(() => {
 		assertPointer(volume, inode, pointer, logical);
 		return volume.cache.read(pointer);
@@ -152,7 +156,7 @@ function walkPointers(
 		) {
 			length++;
 		}
-		budget.take(inode);
+		budget.take(inode, length);
 		assertPointer(volume, inode, first, logical + index);
 		assertPointer(volume, inode, first + length - 1, logical + index);
 		visitor.data(logical + index, first, length, false);

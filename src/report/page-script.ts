@@ -14,6 +14,7 @@ const modules = [
 	'elements',
 	'map-view',
 	'motion',
+	'find-files',
 	'search',
 	'group-table',
 	'file-panel',

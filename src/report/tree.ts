@@ -9,6 +9,10 @@ import type {Problems} from './problems.ts';
 
 const directoriesMax = 300_000;
 const nameBytesMax = 32 * 2 ** 20;
+/** Of all directories together: hostile ones may share their blocks. */
+const entriesMax = 50_000_000;
+/** Broken blocks of directories, all together, after which one is left at its first. */
+const blocksLostMax = 10_000;
 
 export type Directory = {
 	readonly inode: number;
@@ -47,6 +51,8 @@ export class Tree {
 	readonly #volume: Volume;
 	readonly #problems: Problems;
 	#nameBytes = 0;
+	#blocksLost = 0;
+	#entriesLeft = entriesMax;
 
 	constructor(volume: Volume, problems: Problems) {
 		this.#volume = volume;
@@ -115,6 +121,10 @@ export class Tree {
 			next: number,
 		) => {
 			cursor = next;
+			if (--this.#entriesLeft < 0) {
+				this.isPartial = true;
+				return false;
+			}
 			const isDot =
 				bytes[start] === 0x2e && (length === 1 || (length === 2 && bytes[start + 1] === 0x2e));
 			if (isDot) return true;
@@ -142,8 +152,6 @@ export class Tree {
 		}
 	}
 
-	#blocksLost = 0;
-
 	#isDirectory(number: number): boolean {
 		const inode = this.#problems.attempt(() => this.#volume.readReservedInode(number));
 		return inode?.type === 'directory';
@@ -157,6 +165,3 @@ export class Tree {
 		}
 	}
 }
-
-/** Broken directory blocks after which a broken directory is left at its first one. */
-const blocksLostMax = 10_000;

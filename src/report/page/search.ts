@@ -1,32 +1,8 @@
 /** Finding a listed file by its path: a text field with a list below it (ARIA's combobox). */
 import {sizeText} from './disk.ts';
 import {byId, make} from './elements.ts';
+import {findFiles, foundMax} from './find-files.ts';
 import type {ListedFile} from './unpacking.ts';
-
-const shownMax = 12;
-
-/** Where the words of `query` all stand in the path, the better the shorter and the later they do. */
-function rank(path: string, words: readonly string[]): number {
-	let score = path.length;
-	const name = path.slice(path.lastIndexOf('/') + 1);
-	for (const word of words) {
-		if (!path.includes(word)) return Number.POSITIVE_INFINITY;
-		if (name.startsWith(word)) score -= 1000;
-		else if (name.includes(word)) score -= 500;
-	}
-	return score;
-}
-
-export function findFiles(files: readonly ListedFile[], query: string): ListedFile[] {
-	const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-	if (words.length === 0) return [];
-	return files
-		.map(file => ({file, score: rank(file.path.toLowerCase(), words)}))
-		.filter(({score}) => score !== Number.POSITIVE_INFINITY)
-		.sort((a, b) => a.score - b.score)
-		.slice(0, shownMax)
-		.map(({file}) => file);
-}
 
 export function setUpSearch(
 	files: readonly ListedFile[],
@@ -84,7 +60,7 @@ export function setUpSearch(
 		count.textContent = hasQuery
 			? found.length === 0
 				? 'no file listed here has such a path'
-				: `${found.length === shownMax ? 'the best ' : ''}${found.length} found`
+				: `${found.length === foundMax ? 'the best ' : ''}${found.length} found`
 			: '';
 		mark(-1);
 	};
