@@ -55,6 +55,9 @@ export class Installation {
 		copyFileSync(builtTool('stand-in-server'), this.node);
 		chmodSync(this.node, 0o755);
 		writeFileSync(this.program, '');
+		// What the sandbox shows to a server besides; without them it has no root to put it in.
+		writeFileSync(join(this.prefix, 'lib/ext4box/package.json'), '{}');
+		mkdirSync(join(this.prefix, 'lib/ext4box/node_modules'));
 		this.permit(permissive);
 	}
 
