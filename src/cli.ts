@@ -70,7 +70,8 @@ Commands:
 ${lines.join('\n')}
 
 "ext4box help COMMAND" or "ext4box COMMAND --help" tells more.
-Exit status: 0 success, 1 a failure that is named, 2 wrong usage, 70 a fault of ext4box itself.
+Exit status: 0 success, 1 a failure that is named, 2 wrong usage, 70 a fault of ext4box itself; check
+has its own.
 `;
 }
 
