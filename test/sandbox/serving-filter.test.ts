@@ -1,0 +1,174 @@
+/** The filter's program, run as the kernel runs it; its numbers, against the kernel's own headers. */
+import {execFileSync, spawnSync} from 'node:child_process';
+import test from 'ava';
+import {parseHelperReport} from '../../src/sandbox/helper-report.ts';
+import {servingFilter} from '../../src/sandbox/serving-filter.ts';
+import {
+	type Machine,
+	type SystemCallName,
+	systemCallNames,
+	systemCallNumber,
+} from '../../src/sandbox/system-calls.ts';
+import {testUnless} from '../support/skip.ts';
+
+const allowed = 0x7fff_0000;
+const refused = 0x0005_0001;
+const killed = 0x8000_0000;
+const arch = {x64: 0xc000_003e, arm64: 0xc000_00b7} as const;
+const pid = 77;
+
+/** Classic BPF, as much as the filter uses. */
+function decide(
+	machine: Machine,
+	isStrict: boolean,
+	number: number,
+	values: readonly number[] = [],
+	archWord: number = arch[machine],
+): number {
+	const filter = servingFilter({machine, pid, isStrict});
+	const program = new DataView(filter.buffer);
+	const data = new DataView(new ArrayBuffer(64));
+	data.setUint32(0, number, true);
+	data.setUint32(4, archWord, true);
+	for (const [index, value] of values.entries()) {
+		data.setBigInt64(16 + index * 8, BigInt(value), true);
+	}
+	let accumulator = 0;
+	for (let line = 0; line < filter.length / 8; line++) {
+		const value = program.getUint32(line * 8 + 4, true);
+		const jump = (isTrue: boolean) => program.getUint8(line * 8 + (isTrue ? 2 : 3));
+		switch (program.getUint16(line * 8, true)) {
+			case 0x20:
+				accumulator = data.getUint32(value, true);
+				break;
+			case 0x15:
+				line += jump(accumulator === value);
+				break;
+			case 0x35:
+				line += jump(accumulator >= value);
+				break;
+			case 0x45:
+				line += jump((accumulator & value) !== 0);
+				break;
+			case 0x06:
+				return value;
+			default:
+				throw new Error('an instruction that the filter does not use');
+		}
+	}
+	throw new Error('the program ends without an answer');
+}
+
+function call(name: SystemCallName, machine: Machine): number {
+	const number = systemCallNumber(name, machine);
+	if (number === undefined) throw new Error(name);
+	return number;
+}
+
+for (const machine of ['x64', 'arm64'] as const) {
+	const answer = (name: SystemCallName, values: number[] = [], isStrict = false) =>
+		decide(machine, isStrict, call(name, machine), values);
+
+	test(`${machine}: serving goes on`, t => {
+		for (const name of ['read', 'write', 'pwrite64', 'futex', 'fdatasync', 'exit_group'] as const) {
+			t.is(answer(name), allowed, name);
+		}
+		t.is(answer('mmap', [0, 4096, 3, 0x22, -1, 0]), allowed);
+		t.is(answer('newfstatat', [4, 0, 0, 0x1000]), allowed);
+		t.is(answer('fcntl', [3, 3]), allowed);
+		t.is(answer('tgkill', [pid, 80, 6]), allowed);
+		t.is(answer('mprotect', [0, 4096, 7]), allowed);
+	});
+
+	test(`${machine}: everything else is refused, but for what is listed`, t => {
+		const open: number[] = [];
+		for (let number = 0; number < 600; number++) {
+			if (decide(machine, true, number) === allowed) open.push(number);
+		}
+		const named = systemCallNames.filter(name => {
+			const number = systemCallNumber(name, machine);
+			return number !== undefined && open.includes(number);
+		});
+		t.is(named.length, open.length, 'each that is open has a name');
+		const never = ['openat', 'socket', 'clone', 'clone3', 'execve', 'kill', 'ptrace', 'ioctl'];
+		t.deepEqual(
+			named.filter(name => never.includes(name)),
+			[],
+		);
+	});
+
+	test(`${machine}: by argument`, t => {
+		t.is(answer('mmap', [0, 4096, 7, 0x22, -1, 0]), refused);
+		t.is(answer('mmap', [0, 4096, 1, 2, 4, 0]), refused);
+		t.is(answer('newfstatat', [-100, 0, 0, 0]), refused);
+		t.is(answer('fcntl', [3, 0]), refused);
+		t.is(answer('tgkill', [pid, 80, 9]), refused);
+		t.is(answer('tgkill', [78, 80, 6]), refused);
+		t.is(answer('mprotect', [0, 4096, 7], true), refused);
+		t.is(answer('pkey_mprotect', [0, 4096, 5], true), refused);
+		t.is(answer('mprotect', [0, 4096, 3], true), allowed);
+	});
+
+	test(`${machine}: another machine's calls end the process, x32's are refused`, t => {
+		t.is(decide(machine, false, 0, [], 0x4000_0003), killed);
+		t.is(decide(machine, false, 0x4000_0000 + call('read', machine)), refused);
+	});
+}
+
+/** The numbers that a header defines, by name. */
+function numbersIn(header: string, flags: readonly string[]): Map<string, number> {
+	const text = execFileSync(
+		'cc',
+		[...flags, '-dM', '-E', '-include', header, '-x', 'c', '/dev/null'],
+		{
+			encoding: 'utf8',
+		},
+	);
+	const found = new Map<string, number>();
+	for (const [, name = '', value] of text.matchAll(/^#define __NR(?:3264)?_(\w+) (\d+)$/gm)) {
+		found.set(name, Number(value));
+	}
+	return found;
+}
+
+const headers = {
+	x64: {file: 'asm/unistd_64.h', flags: []},
+	arm64: {
+		file: 'asm-generic/unistd.h',
+		flags: ['-D__ARCH_WANT_NEW_STAT', '-D__BITS_PER_LONG=64', '-D__ARCH_WANT_RENAMEAT'],
+	},
+} as const;
+
+for (const machine of ['x64', 'arm64'] as const) {
+	const {file, flags} = headers[machine];
+	const tried = spawnSync('cc', [...flags, '-E', '-include', file, '-x', 'c', '/dev/null']);
+	testUnless(tried.status === 0 ? null : `no ${file}`, `${machine}: numbers as in ${file}`, t => {
+		const known = numbersIn(file, flags);
+		let compared = 0;
+		for (const name of systemCallNames) {
+			// The generic header has one name for both sizes of a word.
+			const generic = name === 'newfstatat' ? 'fstatat' : name;
+			const expected = known.get(name) ?? (machine === 'arm64' ? known.get(generic) : undefined);
+			if (expected === undefined) continue;
+			t.is(systemCallNumber(name, machine), expected, name);
+			compared++;
+		}
+		t.true(compared > 60, `${compared} compared`);
+	});
+}
+
+test("the helper's report", t => {
+	const text = 'wanted\tnormal\nrequired\toff\nroot\tyes\t3 files\nlandlock\tno\tno: such thing\n';
+	t.deepEqual(parseHelperReport(text), {
+		wanted: 'normal',
+		required: 'off',
+		layers: [
+			{name: 'root', isActive: true, detail: '3 files'},
+			{name: 'landlock', isActive: false, detail: 'no: such thing'},
+		],
+	});
+	// Never taken for "off": that must be said.
+	for (const wrong of [undefined, '', 'wanted\tmore\nrequired\toff\n', `${text}x\tperhaps\ty\n`]) {
+		t.throws(() => parseHelperReport(wrong), {instanceOf: TypeError});
+	}
+});
