@@ -16,7 +16,7 @@ import {
 import {join} from 'node:path';
 import {Random} from '../fuzz/random.ts';
 
-/** What an operation may meet when it hits a name that another took, or a full disk. */
+/** What an operation may meet: a name that another took, a full disk, the root itself. */
 const ordinary = [
 	'EEXIST',
 	'ENOENT',
@@ -26,6 +26,8 @@ const ordinary = [
 	'ENOTDIR',
 	'EINVAL',
 	'EMLINK',
+	'EXDEV',
+	'EBUSY',
 ];
 
 export function useHard(root: string, seed: number, count: number): void {
