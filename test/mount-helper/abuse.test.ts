@@ -1058,10 +1058,10 @@ async function startInterrupted(place: Playground, inject: string): Promise<bool
 const isThorough = process.env['EXT4BOX_ABUSE'] === 'all';
 
 for (const [signal, stride] of [
-	['KILL', 5],
-	['TERM', 11],
-	['ALRM', 37],
-	['SEGV', 41],
+	['KILL', 9],
+	['TERM', 23],
+	['ALRM', 61],
+	['SEGV', 67],
 ] as const) {
 	const title = `SIG${signal} at each system call of the start: no mount and no server stays`;
 	if (whyNoStrace !== null) {
