@@ -1,5 +1,6 @@
 /** Pass 3: whether every directory is reached from the root, and whether its `..` says from where. */
 import {reservedInode} from '../layout/inode.ts';
+import {Paths} from './paths.ts';
 import type {CheckState} from './state.ts';
 
 const typeDirectory = 2;
@@ -18,6 +19,7 @@ export function* checkConnectivity(state: CheckState): Generator<void> {
 	const {count, inodes, parents, dotDots} = directories;
 	const root = directories.indexOf(reservedInode.root);
 	parents[root] = reservedInode.root;
+	const paths = new Paths(state);
 	const ways = new Uint8Array(count);
 	ways[root] = way.known;
 	for (let index = 0; index < count; index++) {

@@ -50,7 +50,7 @@ class DirectoriesPass {
 	constructor(state: CheckState) {
 		this.#state = state;
 		this.#window = new BlockWindow(state);
-		this.#entries = new EntryChecker(state.geometry.blockSize);
+		this.#entries = new EntryChecker(state);
 		this.#blocksLeft = state.geometry.blockCount;
 	}
 

@@ -21,6 +21,8 @@ import type {FindingPlace, FindingValues} from './finding.ts';
 import type {HashTree} from './hash-tree.ts';
 import {factFlags, typeUnknown} from './inode-facts.ts';
 import {NameSet} from './name-set.ts';
+import {Paths} from './paths.ts';
+import type {CheckState} from './state.ts';
 
 const nameAt = ext4_dir_entry_2.sizeBytes;
 const entryLengthMin = 12;
@@ -73,7 +75,11 @@ export class EntryChecker {
 	#foldedLength = 0;
 	readonly #foldedNames: NameSet;
 
-	constructor(blockSize: number) {
+	readonly #paths: Paths;
+
+	constructor(state: CheckState) {
+		const {blockSize} = state.geometry;
+		this.#paths = new Paths(state);
 		this.#names = new NameSet(blockSize);
 		this.#foldedNames = new NameSet(blockSize);
 	}
@@ -151,9 +157,10 @@ export class EntryChecker {
 		const nameLength = bytes[at + 6] ?? 0;
 		// Names are made into text only for who gets to see them.
 		const tell: Tell = (code, more) => {
-			const name = JSON.stringify(nameOf(bytes, at + nameAt, nameLength));
-			const place = {...placeOf(directory, stretch, at), inode: target, group: more?.group};
-			state.report(code, place, {name, found: target, ...more?.values});
+			const name = nameOf(bytes, at + nameAt, nameLength);
+			const path = this.#paths.ofEntry(number, name);
+			const place = {...placeOf(directory, stretch, at), inode: target, group: more?.group, path};
+			state.report(code, place, {name: JSON.stringify(name), found: target, ...more?.values});
 		};
 		if (isOrdinary && target === number) {
 			tell('CHECK_ENTRY_TO_ITSELF');

@@ -295,24 +295,26 @@ export class InodeScan {
 	/** Fields that must be zero; they were something else once. Whether one is not. */
 	#checkFields(): boolean {
 		const inode = this.#inode;
+		const {fragmentAddress} = inode;
 		let isBad = false;
-		const tell = (code: FindingCode, found: number) => {
-			isBad = true;
-			this.#tell(code, {found});
-		};
-		if (inode.fragmentAddress !== 0) tell('CHECK_INODE_FRAGMENT', inode.fragmentAddress);
-		if (inode.type === fileType.directory && !this.#hasLargeDir && inode.sizeHigh !== 0) {
-			tell('CHECK_DIRECTORY_SIZE_HIGH', inode.sizeHigh);
+		if (fragmentAddress !== 0) isBad = this.#tellNotZero('CHECK_INODE_FRAGMENT', fragmentAddress);
+		if (!this.#hasLargeDir && inode.type === fileType.directory && inode.sizeHigh !== 0) {
+			isBad = this.#tellNotZero('CHECK_DIRECTORY_SIZE_HIGH', inode.sizeHigh);
 		}
-		if (!this.#isHurd) {
-			if (!this.#has64bit && inode.xattrBlockHigh !== 0) {
-				tell('CHECK_INODE_XATTR_BLOCK_HIGH', inode.xattrBlockHigh);
-			}
-			if (!this.#hasHugeFile && inode.blocksHigh !== 0) {
-				tell('CHECK_INODE_BLOCKS_HIGH', inode.blocksHigh);
-			}
+		// The Hurd keeps other things in these.
+		if (this.#isHurd) return isBad;
+		if (!this.#has64bit && inode.xattrBlockHigh !== 0) {
+			isBad = this.#tellNotZero('CHECK_INODE_XATTR_BLOCK_HIGH', inode.xattrBlockHigh);
+		}
+		if (!this.#hasHugeFile && inode.blocksHigh !== 0) {
+			isBad = this.#tellNotZero('CHECK_INODE_BLOCKS_HIGH', inode.blocksHigh);
 		}
 		return isBad;
+	}
+
+	#tellNotZero(code: FindingCode, found: number): true {
+		this.#tell(code, {found});
+		return true;
 	}
 
 	/** Whether flags say how the contents are kept in one way only; false where nothing can be read. */

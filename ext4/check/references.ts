@@ -5,6 +5,7 @@
 import {ext4_inode, inodeFlags, reservedInode} from '../layout/inode.ts';
 import {factFlags} from './inode-facts.ts';
 import {checkOrphanFile} from './orphan-file.ts';
+import {Paths} from './paths.ts';
 import type {CheckState} from './state.ts';
 
 const typeDirectory = 2;
@@ -19,12 +20,13 @@ export function* checkReferences(state: CheckState): Generator<void> {
 	}
 	const {groupCount, inodesPerGroup} = state.geometry;
 	const {inodes} = state;
+	const paths = new Paths(state);
 	let sinceYield = 0;
 	for (let group = 0; group < groupCount; group++) {
 		const {first, count} = inodes.slotsOfGroup(group);
 		for (let within = 0; within < count; within++) {
 			if ((inodes.types[first + within] ?? 0) === 0) continue;
-			checkInode(state, group * inodesPerGroup + within + 1, first + within);
+			checkInode(state, paths, group * inodesPerGroup + within + 1, first + within);
 		}
 		sinceYield += count;
 		if (sinceYield < slotsBetweenYields) continue;
@@ -37,7 +39,7 @@ export function* checkReferences(state: CheckState): Generator<void> {
 	yield;
 }
 
-function checkInode(state: CheckState, inode: number, slot: number): void {
+function checkInode(state: CheckState, paths: Paths, inode: number, slot: number): void {
 	const {inodes} = state;
 	const flags = inodes.flags[slot] ?? 0;
 	const isReserved = inode < state.geometry.firstInode || (flags & factFlags.reserved) !== 0;
@@ -63,7 +65,8 @@ function checkInode(state: CheckState, inode: number, slot: number): void {
 	if (said === expected) return;
 	// It had more once than can be counted, and the kernel never counts downwards from there.
 	if (isDirectory && said === 1 && (flags & factFlags.hashIndexed) !== 0) return;
-	state.report('CHECK_LINK_COUNT', {inode}, {found: said, expected});
+	const path = isDirectory ? paths.of(inode) : undefined;
+	state.report('CHECK_LINK_COUNT', {inode, path}, {found: said, expected});
 }
 
 /** No entry names it; attributes should. */

@@ -26,12 +26,34 @@ export function checkResizeInode(state: CheckState): void {
 		}
 		return;
 	}
-	checkPointers(state, inode);
-	const problem = problemOf(state, inode);
+	const read = readerOf(state);
+	checkPointers(state, inode, read);
+	const problem = problemOf(state, inode, read);
 	if (problem !== undefined) state.report('CHECK_RESIZE_INODE', {inode: number}, {found: problem});
 }
 
-function problemOf(state: CheckState, inode: InodeBytes): string | undefined {
+/** A view of a block, good until the next is read; zeros where it can't be had, which is reported. */
+type BlockReader = (block: number) => DataView<ArrayBuffer>;
+
+const windowBytes = 1 << 20;
+
+/** The blocks that are kept for descriptors follow each other, and are read many at a time. */
+function readerOf(state: CheckState): BlockReader {
+	const {blockSize, blockCount} = state.geometry;
+	const window = new Uint8Array(Math.max(windowBytes, blockSize));
+	let first = 0;
+	let count = 0;
+	return block => {
+		if (block < first || block >= first + count) {
+			first = block;
+			count = Math.min(window.length / blockSize, blockCount - block);
+			state.readBlocks(first, window.subarray(0, count * blockSize));
+		}
+		return new DataView(window.buffer, (block - first) * blockSize, blockSize);
+	};
+}
+
+function problemOf(state: CheckState, inode: InodeBytes, read: BlockReader): string | undefined {
 	const {blockSize, descriptorsPerBlock, groupCount, blocksPerGroup} = state.geometry;
 	for (let index = 0; index < 15; index++) {
 		if (index !== doubleIndirect && inode.block(index) !== 0) return `i_block[${index}] is not 0`;
@@ -51,16 +73,14 @@ function problemOf(state: CheckState, inode: InodeBytes): string | undefined {
 	for (let group = 1; group < groupCount; group++) {
 		if (hasSuperblockCopy(state.superblock, group)) copyGroups.push(group);
 	}
-	const child = new Uint8Array(blockSize);
-	const childView = new DataView(child.buffer);
 	for (let index = 0; index < Math.min(reservedDescriptorBlocks, perBlock); index++) {
 		const expected = Math.floor(1024 / blockSize) + 1 + used + index;
 		const found = pointers.getUint32(((used + index) % perBlock) * 4, true);
 		if (found !== expected) return `it leads to block ${found} instead of ${expected}`;
-		if (!state.readBlocks(found, child)) return `block ${found} can not be read`;
+		const child = read(found);
 		for (let copy = 0; copy < Math.min(copyGroups.length, perBlock); copy++) {
 			const there = expected + (copyGroups[copy] ?? 0) * blocksPerGroup;
-			const pointer = childView.getUint32(copy * 4, true);
+			const pointer = child.getUint32(copy * 4, true);
 			if (pointer !== there) return `block ${found} leads to ${pointer} instead of ${there}`;
 		}
 	}
@@ -73,7 +93,7 @@ const pointerBlocksMax = 20_000;
 const badNumbersMax = 12;
 
 /** All numbers that the map holds lead into the file system and are counted in i_blocks. */
-function checkPointers(state: CheckState, inode: InodeBytes): void {
+function checkPointers(state: CheckState, inode: InodeBytes, read: BlockReader): void {
 	const {blockCount, firstDataBlock} = state.geometry;
 	const {blockSize} = state.geometry;
 	const perBlock = blockSize / 4;
@@ -89,13 +109,22 @@ function checkPointers(state: CheckState, inode: InodeBytes): void {
 			return;
 		}
 		count++;
-		if (levels === 0 || blocksLeft-- <= 0) return;
-		const bytes = new Uint8Array(blockSize);
-		if (!state.readBlocks(block, bytes)) return;
-		const view = new DataView(bytes.buffer);
+		if (levels === 0) return;
+		if (blocksLeft-- <= 0) {
+			if (blocksLeft === -1)
+				state.giveUp(`inode 7 has more than ${pointerBlocksMax} blocks of pointers`);
+			return;
+		}
+		const view = read(block);
+		// Those of the level above are not kept while others are read.
+		// Little-endian, as are all machines that Node runs on.
+		const pointers = new Uint32Array(
+			view.buffer.slice(view.byteOffset, view.byteOffset + blockSize),
+		);
 		const below = perBlock ** (levels - 1);
 		for (let index = 0; index < perBlock; index++) {
-			visit(view.getUint32(index * 4, true), logical + index * below, levels - 1);
+			const pointer = pointers[index] ?? 0;
+			if (pointer !== 0) visit(pointer, logical + index * below, levels - 1);
 		}
 	};
 	for (let index = 0; index < directCount; index++) visit(inode.block(index), index, 0);
