@@ -3,7 +3,7 @@ import {spawnSync} from 'node:child_process';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {closeVolume, openForWriting, type Volume} from '../../../ext4/index.ts';
+import {type BlockDevice, closeVolume, openForWriting, type Volume} from '../../../ext4/index.ts';
 import {Window} from '../../../images/index.ts';
 import {v7} from '../../../iomap/index.ts';
 import {errnoOf} from '../../../src/errno.ts';
@@ -19,14 +19,19 @@ import {IomapKernel} from './kernel.ts';
 export type IomapMount = {
 	readonly kernel: IomapKernel;
 	readonly volume: Volume;
-	readonly device: MemoryDevice;
+	readonly device: BytesDevice;
 	/** What the server found wrong with what it was asked, and faults of its own. */
 	readonly problems: readonly string[];
 	/** Unmounts, and says what `e2fsck -fn` finds; undefined where that is nothing. */
 	end(): string | undefined;
 };
 
+/** A device whose contents can be looked at. */
+export type BytesDevice = BlockDevice & {readonly bytes: Uint8Array; flush(): void};
+
 export type IomapMountOptions = {
+	/** In place of one that holds the image, which is then not looked at. */
+	readonly device?: BytesDevice;
 	readonly config?: Partial<ServerConfig>;
 	/** The file system begins at this byte of the device. */
 	readonly startBytes?: number;
@@ -36,7 +41,7 @@ const deviceNumber = 3;
 
 export function mountIomap(image: Uint8Array, options: IomapMountOptions = {}): IomapMount {
 	const startBytes = options.startBytes ?? 0;
-	const device = new MemoryDevice(image);
+	const device = options.device ?? new MemoryDevice(image);
 	const inside = new Window(device, startBytes, device.sizeBytes - startBytes);
 	let generation = 1;
 	let seconds = 1_600_000_000;
