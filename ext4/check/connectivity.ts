@@ -28,10 +28,10 @@ export function* checkConnectivity(state: CheckState): Generator<void> {
 		const dotDot = dotDots[index] ?? 0;
 		// Without one, or without a parent, something worse was told.
 		if (parent !== dotDot && parent !== 0 && dotDot !== 0) {
-			const inode = inodes[index];
+			const inode = inodes[index] ?? 0;
 			state.report(
 				'CHECK_DOTDOT_PARENT',
-				{inode, directory: inode},
+				{inode, directory: inode, path: paths.of(inode)},
 				{found: dotDot, expected: parent},
 			);
 		}

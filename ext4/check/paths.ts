@@ -18,6 +18,8 @@ export class Paths {
 	readonly #state: CheckState;
 	readonly #names = new Map<number, string | undefined>();
 	#blocksLeft = blocksMax;
+	#lastDirectory = 0;
+	#lastPath: string | undefined;
 
 	constructor(state: CheckState) {
 		this.#state = state;
@@ -45,7 +47,12 @@ export class Paths {
 
 	/** The path of an entry of a directory. */
 	ofEntry(directory: number, name: string): string | undefined {
-		const path = this.of(directory);
+		// Findings come in crowds, one directory after another.
+		if (this.#lastDirectory !== directory) {
+			this.#lastDirectory = directory;
+			this.#lastPath = this.of(directory);
+		}
+		const path = this.#lastPath;
 		if (path === undefined) return undefined;
 		return path === '/' ? `/${name}` : `${path}/${name}`;
 	}
