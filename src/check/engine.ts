@@ -40,6 +40,7 @@ function threadFile(name: string): URL {
  * thread ends by, which is a fault of ours.
  */
 export async function runEngine(image: OpenedImage, options: EngineOptions): Promise<CheckSummary> {
+	if (options.signal.aborted) throw new Interrupted();
 	const window: DeviceWindow = {
 		descriptor: image.raw.descriptor,
 		imageBytes: image.raw.sizeBytes,

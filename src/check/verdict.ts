@@ -45,16 +45,15 @@ function countsText({severities}: CheckSummary): string {
 
 /**
  * As e2fsck's last line: `11/1024 files (0.0% non-contiguous), 1167/4096 blocks`. It counts what the
- * bitmaps have as used: all reserved inodes, of which the root alone is a file, and the boot block.
+ * bitmaps have as used: all reserved inodes too, of which the root alone is a file.
  */
 export function usageText({volume, memoryBytes}: CheckSummary): string | undefined {
 	if (volume === undefined) return undefined;
-	const {totals, inodeCount, firstInode, usedBlockCount, firstDataBlock, blockCount} = volume;
+	const {totals, inodeCount, firstInode, usedBlockCount, blockCount} = volume;
 	const fragmented = totals.fragmentedFiles + totals.fragmentedDirectories;
 	const files = totals.files + firstInode - 2;
 	const share = ((fragmented / files) * 100).toFixed(1);
-	const blocks = usedBlockCount + firstDataBlock;
-	return `${files}/${inodeCount} files (${share}% non-contiguous), ${blocks}/${blockCount} blocks; ${sizeText(memoryBytes)} of tables in memory`;
+	return `${files}/${inodeCount} files (${share}% non-contiguous), ${usedBlockCount}/${blockCount} blocks; ${sizeText(memoryBytes)} of tables in memory`;
 }
 
 export function verdictText(summary: CheckSummary): string {

@@ -216,6 +216,7 @@ async function checkAndPrint(
 		});
 		bar.clear();
 		writer.end(summary);
+		flushOutput(); // While a signal still lets us: a document is never left open.
 		return statusOf(summary);
 	} catch (error) {
 		bar.clear();
