@@ -23,9 +23,6 @@ export function checkJournal(state: CheckState): void {
 		}
 		return;
 	}
-	if (raw.s_journal_uuid.some(byte => byte !== 0)) {
-		state.report('CHECK_JOURNAL_TWO_PLACES', {inode: number});
-	}
 	const view = state.readInode(number);
 	if (view === undefined) {
 		state.report('CHECK_JOURNAL_INODE', {inode: number}, {found: 'it can not be read'});
@@ -33,9 +30,9 @@ export function checkJournal(state: CheckState): void {
 	}
 	const inode = new InodeBytes(view, view.byteLength);
 	inode.number = number;
-	const {blockSize, blockCount} = state.geometry;
+	const {blockSize} = state.geometry;
 	const lengthBlocks = Math.floor(inode.sizeBytes / blockSize);
-	const problem = inodeProblemOf(inode, lengthBlocks, blockCount);
+	const problem = inodeProblemOf(inode, lengthBlocks);
 	if (problem !== undefined) {
 		state.report('CHECK_JOURNAL_INODE', {inode: number}, {found: problem});
 		return;
@@ -50,16 +47,11 @@ export function checkJournal(state: CheckState): void {
 	if (state.readBlocks(first, bytes)) checkJournalSuperblock(state, first, bytes, lengthBlocks);
 }
 
-function inodeProblemOf(
-	inode: InodeBytes,
-	lengthBlocks: number,
-	blockCount: number,
-): string | undefined {
+function inodeProblemOf(inode: InodeBytes, lengthBlocks: number): string | undefined {
 	if (inode.linkCount === 0) return 'it is not in use';
 	if (inode.type !== 0x8000) return 'it is no regular file';
 	if (inode.has(inodeFlags.encrypted)) return 'it is encrypted';
 	if (lengthBlocks < journalBlocksMin) return `it has ${lengthBlocks} blocks`;
-	if (lengthBlocks > blockCount) return `it has ${lengthBlocks} blocks, more than there are`;
 	return undefined;
 }
 

@@ -11,6 +11,7 @@ import {OverlayDevice} from '../journal/overlay-device.ts';
 import {journalFileOf, journalInodeOf} from '../journal/recover.ts';
 import {type RecoveryResult, replayJournal} from '../journal/recovery.ts';
 import {extentMagic} from '../layout/extent.ts';
+import {Features} from '../layout/features.ts';
 import {decodeGroup, type Group} from '../layout/group.ts';
 import {decodeInode, ext4_inode, type Inode, inodeFlags} from '../layout/inode.ts';
 import {ext4_super_block} from '../layout/superblock.ts';
@@ -205,6 +206,43 @@ function judgeDescriptors(
 	return {bits, findings, misplacedCount};
 }
 
+/** What a file system can have that changes what is right; bits that are not known may do so, too. */
+const checkableRoCompat: readonly string[] = [
+	'sparse_super',
+	'large_file',
+	'huge_file',
+	'uninit_bg',
+	'dir_nlink',
+	'extra_isize',
+	'quota',
+	'bigalloc',
+	'metadata_csum',
+	'read_only',
+	'project',
+	'shared_blocks',
+	'verity',
+	'orphan_present',
+];
+const revisionMax = 1;
+
+/** Why a file system is not for us to check, though it can be read. */
+function refusalOf({features, revision}: Superblock): string | undefined {
+	if (revision > revisionMax) return `revision ${revision} of the format is not known`;
+	const readable = new Features(features.compat, features.incompat, 0).names();
+	const unknown = features
+		.names()
+		.filter(name => !readable.includes(name) && !checkableRoCompat.includes(name));
+	if (unknown.length === 0) return undefined;
+	return `the image uses ${unknown.join(', ')}, which can not be checked`;
+}
+
+/** Whether a journal on another device is named by a file system that can't have one. */
+function namesStrayJournal({features, journalInode, view}: Superblock): boolean {
+	const {s_journal_uuid} = ext4_super_block.at(view, 0);
+	const isNamed = s_journal_uuid.some(byte => byte !== 0);
+	return isNamed && (journalInode !== 0 || !features.has('has_journal'));
+}
+
 /** Opens what lies on `device` without regard to its journal. */
 function openAsItLies(device: BlockDevice): Opened | NotOpened {
 	const findings: EarlyFinding[] = [];
@@ -227,6 +265,11 @@ function openAsItLies(device: BlockDevice): Opened | NotOpened {
 			values: {found: error.message, copy: copy.block},
 		});
 		superblock = copy.superblock;
+	}
+	const refusal = refusalOf(superblock);
+	if (refusal !== undefined) return {kind: 'refused', reason: refusal, advice: undefined, findings};
+	if (namesStrayJournal(superblock)) {
+		findings.push({code: 'CHECK_JOURNAL_STRAY', place: {}, values: {}});
 	}
 	let descriptors = readDescriptors(device, superblock, copy?.group ?? 0);
 	let problems = judgeDescriptors(superblock, descriptors);
@@ -352,6 +395,10 @@ export function openForCheck(device: BlockDevice): Opened | NotOpened {
 	const after = openAsItLies(replayed.device);
 	const damage = replayed.recovery.damage;
 	const findings = [...after.findings];
+	// What the journal would mend: e2fsck stops before that.
+	const before = opened.findings.find(({code}) => code === 'CHECK_JOURNAL_STRAY');
+	if (before !== undefined && !findings.some(({code}) => code === before.code))
+		findings.push(before);
 	if (damage !== undefined) {
 		findings.unshift({code: 'CHECK_JOURNAL_DAMAGED', place: {}, values: {found: damage.message}});
 	}

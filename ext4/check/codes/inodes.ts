@@ -308,7 +308,7 @@ export const inodeFindings = {
 		e2fsck: ['p1.special-extents-idata', 'p1.treat-as-directory'],
 	},
 	CHECK_SPECIAL_IMMUTABLE: {
-		severity: 'error',
+		severity: 'warning',
 		sentence: 'inode {inode} is a device, pipe or socket, and is marked immutable or append-only',
 		explanation: 'The mark is of no use there; damaged inodes often have it.',
 		e2fsck: ['p1.set-immutable'],

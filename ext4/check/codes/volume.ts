@@ -267,11 +267,12 @@ export const volumeFindings = {
 			"The journal's superblock is damaged, or of version 1 with a wrong type. e2fsck clears the fields.",
 		e2fsck: ['p0.clear-v2-journal'],
 	},
-	CHECK_JOURNAL_TWO_PLACES: {
+	CHECK_JOURNAL_STRAY: {
 		severity: 'error',
-		sentence: 'the superblock names both inode {inode} and another device as the journal',
+		sentence:
+			'the superblock names a journal on another device, which this file system does not have',
 		explanation:
-			'A UUID in the superblock says that the journal lies on another device, while the number of an inode says that it lies here. e2fsck looks for the other device first and stops without it.',
+			'A UUID in the superblock says that the journal lies on another device, while all else says that it lies here or that there is none. e2fsck looks for the other device first and stops without it.',
 		e2fsck: ['p0.journal-bad-dev', 'p0.journal-unsupp-multifs'],
 	},
 } as const satisfies FindingTable;
