@@ -72,6 +72,7 @@ export async function runEngine(image: OpenedImage, options: EngineOptions): Pro
 			}
 			options.signal.addEventListener('abort', () => reject(new Interrupted()), {once: true});
 			engine.on('message', (message: EngineMessage) => {
+				if (options.signal.aborted) return; // Until the threads are gone, they go on talking.
 				try {
 					switch (message.kind) {
 						case 'findings':
