@@ -68,7 +68,11 @@ export async function runEngine(image: OpenedImage, options: EngineOptions): Pro
 		return await new Promise<CheckSummary>((resolve, reject) => {
 			for (const worker of [engine, ...scanners]) {
 				worker.on('error', reject);
-				worker.on('exit', code => reject(new Error(`a thread of the check ended with ${code}`)));
+				worker.on('exit', code => {
+					// Those that scan end when the engine has: its summary may still be on its way here.
+					if (worker !== engine && code === 0) return;
+					reject(new Error(`a thread of the check ended with ${code}`));
+				});
 			}
 			options.signal.addEventListener('abort', () => reject(new Interrupted()), {once: true});
 			engine.on('message', (message: EngineMessage) => {
