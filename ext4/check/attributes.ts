@@ -104,6 +104,10 @@ function checkEntry(
 	const holder = view.getUint32(at + 4, true);
 	const sizeBytes = view.getUint32(at + 8, true);
 	const hash = view.getUint32(at + 12, true);
+	// e2fsck lets it pass in inodes.
+	if (area.needsHash && view.getUint8(at + 1) === 0) {
+		return {code: 'CHECK_ATTRIBUTE_NAME_INDEX', offset: at, found: 0};
+	}
 	if (holder !== 0) {
 		if (sizeBytes > xattrValueSizeMax || sizeBytes === 0) {
 			return {code: 'CHECK_ATTRIBUTE_VALUE_SIZE', offset: at, found: sizeBytes};

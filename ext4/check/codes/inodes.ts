@@ -356,6 +356,14 @@ export const inodeFindings = {
 		explanation: 'The list of attributes is damaged from here on.',
 		e2fsck: ['p1.attr-name-len', 'p1.ea-bad-name'],
 	},
+	CHECK_ATTRIBUTE_NAME_INDEX: {
+		severity: 'error',
+		sentence:
+			'an attribute of inode {inode} is of the kind {found}, which there is not, at offset {offset}',
+		explanation:
+			'Each attribute says by a number what its name begins with: user., security. and so on. Nothing begins with nothing. e2fsck clears the block of attributes.',
+		e2fsck: ['p1.ea-bad-name'],
+	},
 	CHECK_ATTRIBUTE_VALUE_SIZE: {
 		severity: 'error',
 		sentence:
