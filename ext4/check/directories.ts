@@ -16,6 +16,10 @@ import type {CheckState} from './state.ts';
 const tailSize = ext4_dir_entry_tail.sizeBytes;
 /** Work between two times that the caller may show how far it is. */
 const blocksBetweenYields = 512;
+/** Damaged blocks after which there is no more to be learned: a sparse image may have billions. */
+const damagedBlocksMax = 200_000;
+/** Blocks of a directory whose hash tree is looked at: some 40 bytes each are kept. */
+const treeBlocksMax = 2 ** 20;
 /** Of an inline directory: `.` is not there, of `..` only the inode. */
 const inlineParentSize = 4;
 
@@ -24,10 +28,9 @@ export function* checkDirectories(state: CheckState): Generator<void> {
 	const {count} = state.directories;
 	for (let index = 0; index < count; index++) {
 		yield* pass.checkDirectory(index);
-		if (pass.isSpent) {
-			state.giveUp(
-				`directories share so many blocks that ${count - index - 1} of ${count} were not looked at`,
-			);
+		const why = pass.whyNoMore;
+		if (why !== undefined) {
+			state.giveUp(`${why}, so that ${count - index - 1} of ${count} were not looked at`);
 			return;
 		}
 	}
@@ -40,22 +43,25 @@ class DirectoriesPass {
 	readonly #window: BlockWindow;
 	readonly #entries: EntryChecker;
 	/**
-	 * Blocks that may still be read. As long as no two directories share a block, all of them are
-	 * fewer than there are in the file system; where a hostile image makes them share, somewhere
-	 * must be an end.
+	 * Blocks that may still be read. As long as no two directories share a block, they are no more
+	 * than are claimed; where a hostile image makes them share, somewhere must be an end.
 	 */
 	#blocksLeft: number;
+	#damagedBlocks = 0;
 	#untilYield = blocksBetweenYields;
 
 	constructor(state: CheckState) {
 		this.#state = state;
 		this.#window = new BlockWindow(state);
 		this.#entries = new EntryChecker(state);
-		this.#blocksLeft = state.geometry.blockCount;
+		const {clusterBits} = state.geometry;
+		this.#blocksLeft = state.claims.countClaimed() * 2 ** clusterBits;
 	}
 
-	get isSpent(): boolean {
-		return this.#blocksLeft < 0;
+	get whyNoMore(): string | undefined {
+		if (this.#blocksLeft < 0) return 'directories share too many blocks';
+		if (this.#damagedBlocks > damagedBlocksMax) return 'too many blocks of directories are damaged';
+		return undefined;
 	}
 
 	*checkDirectory(index: number): Generator<void> {
@@ -77,7 +83,8 @@ class DirectoriesPass {
 			const length = runLengths[run] ?? 0;
 			if (logical > expected) this.#reportHole(directory, expected, logical - expected);
 			for (let step = 0; step < length; step++, ordinal++) {
-				if (--this.#blocksLeft < 0) return;
+				this.#blocksLeft--;
+				if (this.whyNoMore !== undefined) return;
 				if (tree !== undefined) logicals.push(logical + step);
 				this.#checkBlock(directory, tree, {
 					logical: logical + step,
@@ -118,6 +125,11 @@ class DirectoriesPass {
 			blockCount += runLengths[run] ?? 0;
 		}
 		if (blockCount > this.#blocksLeft) return undefined; // It will not come to its end either.
+		if (blockCount > treeBlocksMax) {
+			const {number} = directory;
+			this.#state.giveUp(`the hash tree of directory ${number} is too large to be looked at`);
+			return undefined;
+		}
 		if (directory.ordinalOf(0) !== 0) {
 			const place = {directory: directory.number, logical: 0};
 			this.#state.report('CHECK_INDEX_ROOT', place, {found: 'it has no first block'});
@@ -143,7 +155,9 @@ class DirectoriesPass {
 		const isSummed = hasTail && this.#checkTail(directory, bytes, view, {logical, block});
 		const end = isSummed ? blockSize - tailSize : blockSize;
 		const stretch = {bytes, view, start: 0, end, logical, block, ordinal};
-		this.#entries.check(directory, stretch, logical === 0 ? 0 : 2, isNode ? undefined : tree);
+		const first = logical === 0 ? 0 : 2;
+		const reached = this.#entries.check(directory, stretch, first, isNode ? undefined : tree);
+		if (reached !== end) this.#damagedBlocks++;
 		if (isNode) tree?.takeNode(bytes, view, logical, block);
 	}
 

@@ -15,15 +15,7 @@ export const directoryFindings = {
 			'the entry at byte {offset} of block {logical} of directory {directory} is {found} bytes long; {expected}',
 		explanation:
 			'Each entry says where the next one begins. A length that is no multiple of 4, too short for the name or longer than the block makes all names behind it unreadable. e2fsck saves what it can of the block.',
-		e2fsck: ['p2.dir-corrupted', 'p2.filename-long', 'p2.rec-len'],
-	},
-	CHECK_DIRECTORY_END: {
-		severity: 'error',
-		sentence:
-			'the entries of block {logical} of directory {directory} end at byte {found}, not at {expected}',
-		explanation:
-			'The last entry of a block reaches to its end, or to the checksum behind it. e2fsck makes the last entry fit.',
-		e2fsck: ['p2.final-rec-len'],
+		e2fsck: ['p2.dir-corrupted', 'p2.filename-long', 'p2.rec-len', 'p2.final-rec-len'],
 	},
 	CHECK_DIRECTORY_CHECKSUM: {
 		severity: 'error',
