@@ -236,6 +236,20 @@ function refusalOf({features, revision}: Superblock): string | undefined {
 	return `the image uses ${unknown.join(', ')}, which can not be checked`;
 }
 
+/** Bytes of tables that are taken; what 64 TiB need with blocks of 4 KiB. */
+const tableBytesMax = 2 ** 33;
+
+/** Why the file system is too large to check, as a superblock that is made up may say it is. */
+function excessOf({geometry}: Superblock): string | undefined {
+	const clusters = geometry.blockCount / 2 ** geometry.clusterBits;
+	// Six bytes for an inode, should all of them have been used.
+	const bytes =
+		clusters / 4 + geometry.groupCount * geometry.descriptorSize + geometry.inodeCount * 6;
+	if (bytes <= tableBytesMax) return undefined;
+	const gibibytes = Math.ceil(bytes / 2 ** 30);
+	return `to check ${geometry.blockCount} blocks and ${geometry.inodeCount} inodes may take ${gibibytes} GiB of memory`;
+}
+
 /** Whether a journal on another device is named by a file system that can't have one. */
 function namesStrayJournal({features, journalInode, view}: Superblock): boolean {
 	const {s_journal_uuid} = ext4_super_block.at(view, 0);
@@ -268,6 +282,8 @@ function openAsItLies(device: BlockDevice): Opened | NotOpened {
 	}
 	const refusal = refusalOf(superblock);
 	if (refusal !== undefined) return {kind: 'refused', reason: refusal, advice: undefined, findings};
+	const excess = excessOf(superblock);
+	if (excess !== undefined) return {kind: 'unusable', reason: excess, advice: undefined, findings};
 	if (namesStrayJournal(superblock)) {
 		findings.push({code: 'CHECK_JOURNAL_STRAY', place: {}, values: {}});
 	}
