@@ -21,7 +21,7 @@ export type E2fsckProblem = {
 };
 
 export type E2fsckVerdict = {
-	/** Undefined where it did not end in time, or by a signal. */
+	/** Undefined where it did not end in time, ended by a signal, or failed over itself. */
 	readonly exit: number | undefined;
 	readonly problems: readonly E2fsckProblem[];
 	readonly output: string;
@@ -65,7 +65,9 @@ export function runE2fsck(image: string): E2fsckVerdict {
 		block: numberIn(problem, 'blk'),
 		group: numberIn(problem, 'group'),
 	}));
-	return {exit: status ?? undefined, problems, output: stdout};
+	// With an error number in the journal's superblock it tries to write, and fails over its own -n.
+	const isVerdict = status !== null && !stdout.includes('Error writing block');
+	return {exit: isVerdict ? status : undefined, problems, output: stdout};
 }
 
 /** Brings the journal home and does nothing else. */

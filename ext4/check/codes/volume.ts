@@ -235,7 +235,7 @@ export const volumeFindings = {
 		e2fsck: [],
 	},
 	CHECK_RESIZE_INODE: {
-		severity: 'error',
+		severity: 'warning',
 		sentence: 'the inode that keeps room for more group descriptors is damaged: {found}',
 		explanation:
 			'It is only used to grow the file system while it is mounted. e2fsck makes it anew.',
