@@ -33,9 +33,10 @@ static int detach(int root) {
  * With a descriptor of it open a mount is busy. So this one goes by its name in the directory that we
  * are in. That is bound to the mount as long as it lasts, for the kernel lets nobody rename or remove a
  * mountpoint; and once it is gone the name leads to a directory, not to another mount: below this one
- * there is none, which is seen by the id of the mount that it lies in.
+ * there is none, which is seen by the id of the mount that it lies in. Between close and umount2
+ * nothing is asked of anybody: whoever mounts on the same directory just then is all that is left.
  */
-static int unmount_name(const char *name, int directory, const struct mountinfo *mount) {
+static int unmount_name(const char *name, int directory, int *root, const struct mountinfo *mount) {
 	unsigned id, major, minor;
 	if (!mounted_numbers(directory, &id, &major, &minor)) {
 		return errno;
@@ -44,47 +45,78 @@ static int unmount_name(const char *name, int directory, const struct mountinfo 
 		return EBUSY;
 	}
 	privileges_raise();
+	fd_close(root);
 	int error = umount2(name, UMOUNT_NOFOLLOW) == 0 ? 0 : errno;
 	privileges_lower();
 	return error;
 }
 
+enum own { OWN, GONE, REFUSED };
+
+/* Finds the mount in the table, if it is the caller's; REFUSED is reported. */
+static enum own find_own(const struct options *options, struct mountinfo *found) {
+	bool is_covered = false;
+	if (!mountinfo_find(options->mount_id, options->device_major, options->device_minor, found,
+	                    &is_covered)) {
+		return GONE;
+	}
+	if (getuid() != 0 && (!found->has_user || found->user != getuid())) {
+		report_failure(FAIL_POLICY, EPERM, "the mount is not yours");
+		return REFUSED;
+	}
+	if (is_covered) {
+		report_failure(FAIL_MOUNTPOINT, EBUSY, "the mount is covered");
+		return REFUSED;
+	}
+	return OWN;
+}
+
+/* Of a mount and the directory that it lies in, opened with the caller's rights; -1 is reported. */
+static int open_mount(const struct mountinfo *found, char *name, int *directory) {
+	*directory = open(found->path[0] == 0 ? "/" : found->path,
+	                  O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int root = *directory < 0 || fchdir(*directory) != 0
+	               ? -1
+	               : openat(*directory, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	unsigned id, major, minor;
+	if (root < 0 || !mounted_numbers(root, &id, &major, &minor)) {
+		report_failure(FAIL_MOUNTPOINT, errno, "%s", found->path);
+		fd_close(&root);
+	} else if (id != found->id || major != found->major || minor != found->minor) {
+		report_failure(FAIL_MOUNTPOINT, EBUSY, "%s: the mount is no longer where it was",
+		               found->path);
+		fd_close(&root);
+	}
+	return root;
+}
+
 /*
  * With root's rights, for whoever asks: so everything is looked at anew, in the kernel's table, and
- * the caller's word is nothing but a number. Directory and mount are opened with the caller's rights.
+ * the caller's word is nothing but a number.
  */
 static int unmount_as_root(const struct options *options) {
-	struct mountinfo found;
-	bool is_covered = false;
-	unsigned id, major, minor;
-	if (!mountinfo_find(options->mount_id, options->device_major, options->device_minor, &found,
-	                    &is_covered)) {
-		return 0;
-	}
-	if (getuid() != 0 && (!found.has_user || found.user != getuid())) {
-		return refuse(FAIL_POLICY, EPERM, "the mount is not yours");
+	struct mountinfo found, held;
+	enum own own = find_own(options, &found);
+	if (own != OWN) {
+		return own == GONE ? 0 : 1;
 	}
 	char *name = strrchr(found.path, '/');
-	if (is_covered || name == NULL || name[1] == 0) {
-		return refuse(FAIL_MOUNTPOINT, EBUSY, "the mount is covered, or its path too long");
+	if (name == NULL || name[1] == 0) {
+		return refuse(FAIL_MOUNTPOINT, EBUSY, "the mount's path is too long");
 	}
 	*name++ = 0;
-	int directory = open(found.path[0] == 0 ? "/" : found.path,
-	                     O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int root = directory < 0 || fchdir(directory) != 0
-	               ? -1
-	               : openat(directory, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (root < 0 || !mounted_numbers(root, &id, &major, &minor)) {
-		return refuse(FAIL_MOUNTPOINT, errno, found.path);
+	int directory = -1;
+	int root = open_mount(&found, name, &directory);
+	/*
+	 * Only now, with the mount held, are its numbers its own. On the way to it the caller may have
+	 * had us wait as long as he liked, in a file system of his, until both were given out again.
+	 */
+	own = root < 0 ? REFUSED : find_own(options, &held);
+	if (own != OWN) {
+		return own == GONE ? 0 : 1;
 	}
-	if (id != found.id || major != found.major || minor != found.minor) {
-		return refuse(FAIL_MOUNTPOINT, EBUSY, "the mount is no longer where it was");
-	}
-	int error = options->lazy ? detach(root) : 0;
-	close(root);
-	if (!options->lazy) {
-		error = unmount_name(name, directory, &found);
-	}
+	int error = options->lazy ? detach(root) : unmount_name(name, directory, &root, &held);
+	fd_close(&root);
 	name[-1] = '/';
 	return error == 0 ? 0 : refuse(FAIL_BUSY, error == EBUSY ? 0 : error, found.path);
 }

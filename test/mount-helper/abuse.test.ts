@@ -1030,6 +1030,87 @@ abuse('unmounting: one that is in use is busy, and goes lazily', async (t, place
 
 const whyNoStrace = spawnSync('strace', ['--version']).status === 0 ? null : 'no strace';
 
+/** A mount of root's below `folder` with these numbers, which are free again; else null. */
+function takeNumbers(folder: string, id: string, device: string): string | null {
+	const numbersOf = (path: string): string | undefined => {
+		const table = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+		const [line = ''] = table.filter(text => text.split(' ')[4] === path);
+		return /^(\d+) \d+ (\S+)/.exec(line)?.slice(1).join(' ');
+	};
+	let source: string | null = null;
+	for (let made = 0; made < 256; made++) {
+		const path = join(folder, String(made));
+		mkdirSync(path);
+		// The device first; then that one again and again, until the id comes round.
+		const type = source === null ? ['-t', 'tmpfs', 'theirs'] : ['--bind', source];
+		execFileSync('mount', [...type, path]);
+		const numbers = numbersOf(path);
+		if (numbers === `${id} ${device}`) return path;
+		if (numbers?.endsWith(` ${device}`) === true) source ??= path;
+		if (made === 64 && source === null) return null;
+	}
+	return null;
+}
+
+if (whyNoStrace === null) {
+	abuse(
+		'unmounting: not what has its numbers by the time that it is looked for',
+		async (t, place) => {
+			const theirs = join(place.folder, 'theirs');
+			const many = join(place.folder, 'many');
+			for (const path of ['theirs/deep/mnt', 'own/deep/mnt', 'many']) {
+				mkdirSync(join(place.folder, path), {recursive: true});
+			}
+			chownSync(join(place.folder, 'own/deep/mnt'), place.user.uid, place.user.gid);
+			const {id, device} = await assertMounted(t, place, {
+				mountpoint: join(place.folder, 'own/deep/mnt'),
+			});
+			// Stopped when it has read the table, as its user can have it wait in a file system of his.
+			const log = join(place.folder, 'strace.log');
+			const stop = ['-e', 'trace=getuid', '-e', 'inject=getuid:signal=STOP:when=2'];
+			const asked = ['--mountpoint', '/', '--id', id, '--device', device, '--lazy'];
+			const tracer = spawn(
+				'strace',
+				[
+					...['-o', log, ...stop, '-u', nameOf(place.user.uid)],
+					...[installation.helper, 'unmount', ...asked],
+				],
+				{stdio: 'ignore'},
+			);
+			const ended = once(tracer, 'exit');
+			try {
+				const isStopped = () =>
+					existsSync(log) && readFileSync(log, 'utf8').includes('stopped by SIGSTOP') ? true : null;
+				t.not(await until(isStopped, goneWithinMs), null);
+				t.is((await unmount(place, id, device, '--lazy')).code, 0);
+				const hasEnded = () => installation.servers().length === 0;
+				t.not(await until(hasEnded, goneWithinMs), null, describeLeft());
+				const taken = takeNumbers(many, id, device);
+				t.not(taken, null, 'the numbers are given out again');
+				execFileSync('mount', ['--move', taken ?? '', join(theirs, 'deep/mnt')]);
+				renameSync(join(place.folder, 'own'), join(place.folder, 'kept'));
+				symlinkSync(theirs, join(place.folder, 'own'));
+				const [helper = ''] = readFileSync(
+					`/proc/${tracer.pid}/task/${tracer.pid}/children`,
+					'utf8',
+				).split(' ');
+				process.kill(Number(helper), 'SIGCONT');
+				await ended;
+				t.true(readFileSync('/proc/self/mountinfo', 'utf8').includes(`${theirs}/deep/mnt `));
+			} finally {
+				tracer.kill('SIGKILL');
+				const paths = readFileSync('/proc/self/mountinfo', 'utf8')
+					.split('\n')
+					.map(line => line.split(' ')[4] ?? '')
+					.filter(path => path.startsWith(theirs) || path.startsWith(many));
+				for (const path of paths.reverse()) {
+					spawnSync('umount', ['-l', path]);
+				}
+			}
+		},
+	);
+}
+
 /** Runs until it ends, or until it says that it is ready: then it is told to end. */
 async function startInterrupted(place: Playground, inject: string): Promise<boolean> {
 	const args = argumentsOf(place, {options: ['--read-only', '--foreground']});
