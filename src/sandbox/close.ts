@@ -17,10 +17,12 @@ export class SandboxError extends Error {
 
 /** Those of the contract: 0 to 4. */
 const descriptorCount = 5;
+const imageDescriptor = 4;
 /** RLIMIT_NOFILE as the helper sets it. */
 const descriptorsMax = 64;
 
 // The same on x86-64 and arm64.
+const limitFileSize = 1; // RLIMIT_FSIZE
 const limitProcesses = 6; // RLIMIT_NPROC
 const limitFiles = 7; // RLIMIT_NOFILE
 const setDumpable = 4; // PR_SET_DUMPABLE
@@ -71,9 +73,14 @@ function installFilter(isStrict: boolean): void {
 	if (result !== 0) throw new SandboxError(`seccomp: ${result}`);
 }
 
-/** With its threads there and its files open, it needs no more of either. */
+/**
+ * With its threads there and its files open, it needs no more of either, and the image never grows:
+ * else whoever takes the server over could fill the disk that it lies on.
+ */
 function setLimits(): void {
 	limit(limitProcesses, 0);
+	// Of a block device the size is 0, and the limit means nothing.
+	limit(limitFileSize, fstatSync(imageDescriptor).size);
 	// poll(2) counts its entries against it.
 	limit(limitFiles, descriptorCount);
 	// No core, no /proc entries but root's, nobody attaches.

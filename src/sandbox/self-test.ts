@@ -24,6 +24,9 @@ const childEnded = 17; // SIGCHLD
 const abortSignal = 6; // SIGABRT
 const readWriteExecute = 7;
 const privateAnonymous = 0x22; // MAP_PRIVATE | MAP_ANONYMOUS
+const sharedAnonymous = 0x21; // MAP_SHARED | MAP_ANONYMOUS
+const setFlags = 4; // F_SETFL
+const signalDriven = 0x2000; // O_ASYNC
 const page = 4096;
 /** No process has it; whoever may send finds that out. */
 const nobody = 0x3fff_fffe;
@@ -72,6 +75,12 @@ function attempts(pid: number, isStrict: boolean): Attempt[] {
 			values: [0, page, readWriteExecute, privateAnonymous, -1, 0],
 		},
 		{what: 'map a file', call: 'mmap', values: [0, page, 1, 2, 4, 0]},
+		{
+			what: 'have memory beyond its limit',
+			call: 'mmap',
+			values: [0, page, 3, sharedAnonymous, -1, 0],
+		},
+		{what: 'have others signalled', call: 'fcntl', values: [0, setFlags, signalDriven]},
 	];
 	if (isStrict) {
 		const executable: Attempt = {

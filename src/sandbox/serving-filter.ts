@@ -45,9 +45,14 @@ const argumentAt = (index: number) => 16 + index * 8;
 
 const protExec = 4; // PROT_EXEC
 const mapAnonymous = 0x20; // MAP_ANONYMOUS
+/** MAP_SHARED and MAP_GROWSDOWN: RLIMIT_DATA counts neither. */
+const mapUncounted = 0x101;
 const emptyPath = 0x1000; // AT_EMPTY_PATH
 const abortSignal = 6; // SIGABRT
-const harmlessFcntl = [1, 3, 4]; // F_GETFD, F_GETFL, F_SETFL
+const harmlessFcntl = [1, 3]; // F_GETFD, F_GETFL
+const setFlags = 4; // F_SETFL
+/** O_ASYNC: a terminal that has it signals those who use it. */
+const signalDriven = 0x2000;
 /** /dev/fuse. */
 const fuseDescriptor = 3;
 const fuseIoctls = Object.values(v7.ioctls);
@@ -90,6 +95,7 @@ function rules({pid, isStrict}: FilterOptions): Rule[] {
 				...notExecutable,
 				load(argumentAt(3)),
 				...answerUnlessBits(mapAnonymous, refuse),
+				...answerIfBits(mapUncounted, refuse),
 			],
 		},
 		{name: 'mprotect', lines: isStrict ? [load(argumentAt(2)), ...notExecutable] : []},
@@ -100,7 +106,9 @@ function rules({pid, isStrict}: FilterOptions): Rule[] {
 			lines: [
 				load(argumentAt(1)),
 				...harmlessFcntl.flatMap(command => answerIfEqual(command, allow)),
-				answer(refuse),
+				...answerUnlessEqual(setFlags, refuse),
+				load(argumentAt(2)),
+				...answerIfBits(signalDriven, refuse),
 			],
 		},
 		{

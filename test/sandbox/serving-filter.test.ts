@@ -101,7 +101,16 @@ for (const machine of ['x64', 'arm64'] as const) {
 		t.is(answer('mmap', [0, 4096, 7, 0x22, -1, 0]), refused);
 		t.is(answer('mmap', [0, 4096, 1, 2, 4, 0]), refused);
 		t.is(answer('newfstatat', [-100, 0, 0, 0]), refused);
+		t.is(
+			answer('mmap', [0, 4096, 3, 0x21, -1, 0]),
+			refused,
+			'shared: RLIMIT_DATA does not count it',
+		);
+		t.is(answer('mmap', [0, 4096, 3, 0x122, -1, 0]), refused, 'a stack: nor this');
 		t.is(answer('fcntl', [3, 0]), refused);
+		t.is(answer('fcntl', [3, 4, 0x800]), allowed);
+		t.is(answer('fcntl', [2, 4, 0x2002]), refused, 'O_ASYNC');
+		t.is(answer('fcntl', [2, 8, 1]), refused, 'F_SETOWN');
 		t.is(answer('tgkill', [pid, 80, 9]), refused);
 		t.is(answer('tgkill', [78, 80, 6]), refused);
 		t.is(answer('mprotect', [0, 4096, 7], true), refused);
