@@ -1,11 +1,4 @@
-/**
- * npm run check-mutations -- [--count 20000] [--seed 1] [--jobs 2] [--base FOLDER]
- * npm run check-mutations -- --only SEED [--save FILE]
- *
- * Mutates metadata of images that are well and has e2fsck -fn and our checker judge each. Prints the
- * share of verdicts that agree and, class by class, those that don't. Exits 1 where the share is less
- * than 99.5 %, or where ours crashes or does not end.
- */
+/** `npm run check-mutations`: see `usage`. */
 import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join, resolve} from 'node:path';
@@ -17,8 +10,23 @@ import {CheckMutator} from './mutate.ts';
 
 const agreementMin = 0.995;
 
+const usage = `Usage: npm run check-mutations -- [options]
+
+Mutates metadata of images that are well and has e2fsck -fn and our checker judge each. Prints the
+share of verdicts that agree and, class by class, those that don't. Exit status 1 where the share is
+less than 99.5 %, or where ours crashes or does not end.
+
+  --count N      mutations (default 20000)
+  --seed N       the first seed (default 1)
+  --jobs N       processes at a time (default 2)
+  --base FOLDER  where the images to mutate are kept
+  --only SEED    judge one, and print both verdicts
+  --save FILE    with --only: write the image
+`;
+
 const {values} = parseArgs({
 	options: {
+		help: {type: 'boolean', default: false},
 		count: {type: 'string', default: '20000'},
 		seed: {type: 'string', default: '1'},
 		jobs: {type: 'string', default: '2'},
@@ -78,10 +86,15 @@ function runOne(folder: string, seed: number): number {
 	return 0;
 }
 
-const folder = values.base ?? mkdtempSync(join(tmpdir(), 'ext4box-check-'));
-try {
-	process.exitCode =
-		values.only === undefined ? await runMany(folder) : runOne(folder, Number(values.only));
-} finally {
-	if (values.base === undefined) rmSync(folder, {recursive: true, force: true});
+async function main(): Promise<number> {
+	const folder = values.base ?? mkdtempSync(join(tmpdir(), 'ext4box-check-'));
+	try {
+		const {only} = values;
+		return only === undefined ? await runMany(folder) : runOne(folder, Number(only));
+	} finally {
+		if (values.base === undefined) rmSync(folder, {recursive: true, force: true});
+	}
 }
+
+if (values.help) process.stdout.write(usage);
+else process.exitCode = await main();
