@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "process.h"
@@ -22,6 +23,13 @@ __attribute__((noreturn)) static void become_command(char *const command[], cons
 	}
 	if (enter != NULL && chdir(enter) != 0) {
 		dprintf(STDERR_FILENO, "ext4box: cannot enter %s: %s\n", enter, strerror(errno));
+		_exit(126);
+	}
+	/* The kernel takes a root that it has not asked about yet for root's, who is nobody in this
+	 * namespace, and lets nothing be made in it. */
+	struct stat facts;
+	if (stat(enter == NULL ? mountpoint : ".", &facts) != 0) {
+		dprintf(STDERR_FILENO, "ext4box: %s does not answer: %s\n", mountpoint, strerror(errno));
 		_exit(126);
 	}
 	signals_restore();

@@ -118,6 +118,7 @@ export async function launchMount(
 		...(how.isForeground ? ['--foreground'] : []),
 	];
 	const config = serverConfig(request, 'image');
+	let refusal: string | undefined;
 	if (programs.installed === undefined) {
 		how.onSkipped('it is not installed ("make -C mount-helper install" as root)');
 	} else {
@@ -126,11 +127,20 @@ export async function launchMount(
 		if (!isSkipped(outcome)) {
 			return await explain(outcome, request);
 		}
-		how.onSkipped(outcome.failure.text);
+		refusal = outcome.failure.text;
+		how.onSkipped(refusal);
 	}
 	const {exposing, argv} = serverArguments(request, programs);
 	const args = [...mine, ...exposing, '--', ...argv, config];
-	return await explain(await superviseHelper(programs.helper, args, how.onReady), request);
+	try {
+		return await explain(await superviseHelper(programs.helper, args, how.onReady), request);
+	} catch (error) {
+		if (refusal === undefined || !(error instanceof CliError)) {
+			throw error;
+		}
+		// What the better way had against it is what an administrator can change.
+		throw new CliError(`${error.message} (the installed helper: ${refusal})`, error.exitCode);
+	}
 }
 
 /** The administrator or the machine has something against the installed helper, not against the mount. */

@@ -24,12 +24,13 @@ function parseLevel(word: string, option: string, known: readonly SandboxLevel[]
 /** Throws `UsageError`. */
 export function parseSandbox(values: Values): SandboxRequest {
 	const wanted = sandboxLevels.filter(level => level !== 'partial');
-	const level = parseLevel(values.sandbox ?? 'normal', '--sandbox', wanted);
 	const required = parseLevel(
 		values['require-sandbox'] ?? 'off',
 		'--require-sandbox',
 		sandboxLevels,
 	);
+	const usual = required === 'strict' ? 'strict' : 'normal';
+	const level = parseLevel(values.sandbox ?? usual, '--sandbox', wanted);
 	if (level === 'partial' || !isAtLeast(level, required)) {
 		throw new UsageError(`--sandbox ${level} is less than --require-sandbox ${required}`);
 	}

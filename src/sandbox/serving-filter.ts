@@ -28,6 +28,8 @@ const always: readonly SystemCallName[] = [
 	...(['rt_sigaction', 'rt_sigprocmask', 'rt_sigreturn', 'sigaltstack'] as const),
 	...(['clock_gettime', 'clock_getres', 'clock_nanosleep', 'nanosleep', 'gettimeofday'] as const),
 	...(['restart_syscall', 'sched_yield', 'sched_getaffinity', 'getcpu'] as const),
+	// Of V8's locks, which complain where they are refused.
+	...(['sched_getparam', 'sched_getscheduler'] as const),
 	...(['getpid', 'gettid', 'getrusage', 'uname', 'getrandom', 'exit', 'exit_group'] as const),
 ];
 

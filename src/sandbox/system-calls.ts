@@ -47,6 +47,8 @@ const numbers = {
 	ptrace: [101, 117],
 	setuid: [105, 146],
 	sigaltstack: [131, 132],
+	sched_getparam: [143, 121],
+	sched_getscheduler: [145, 120],
 	prctl: [157, 167],
 	mount: [165, 40],
 	gettid: [186, 178],

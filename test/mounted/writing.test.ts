@@ -566,3 +566,17 @@ writes('a full disk ends who writes to it', (t, place) => {
 	place.umount();
 	t.is(place.check(), '');
 });
+
+writes(
+	'the first thing that a command of run does may be to make something in the root',
+	(t, place) => {
+		for (const name of ['first', 'second']) {
+			const {status, stderr} = place.cli('run', place.image, '--', 'mkdir', name);
+			t.is(status, 0, stderr);
+			t.is(stderr, '');
+		}
+		const {stdout} = place.cli('ls', place.image);
+		t.deepEqual(stdout.split('\n').filter(Boolean), ['first', 'lost+found', 'second']);
+	},
+	{isOrdinary: true},
+);
