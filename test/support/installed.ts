@@ -85,10 +85,12 @@ export class Installation {
 
 	/** Processes that run the installed Node: `/proc/PID/exe` tells, whatever they call themselves. */
 	servers(): number[] {
-		return readdirSync('/proc')
-			.filter(entry => /^\d+$/.test(entry))
-			.map(Number)
-			.filter(pid => linkTarget(`/proc/${pid}/exe`) === this.node);
+		return processesOf(this.node);
+	}
+
+	/** Likewise helpers, supervisors, sentinels and keepers. */
+	helpers(): number[] {
+		return processesOf(this.helper);
 	}
 
 	remove(): void {
@@ -101,6 +103,13 @@ export function mountsNamed(word: string): Mount[] {
 	return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8')).filter(
 		mount => mount.type === 'fuse.ext4box' && mount.source.startsWith(word),
 	);
+}
+
+function processesOf(program: string): number[] {
+	return readdirSync('/proc')
+		.filter(entry => /^\d+$/.test(entry))
+		.map(Number)
+		.filter(pid => linkTarget(`/proc/${pid}/exe`) === program);
 }
 
 function linkTarget(path: string): string | null {
