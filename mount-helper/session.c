@@ -166,15 +166,10 @@ static bool make_mount(struct session *session) {
 }
 
 /*
- * A daemon's server speaks through us: its stderr must not hold the caller's open for ever. So does
- * one that is not to be trusted with its caller's terminal.
+ * The server speaks through us: a daemon's would hold its caller's stderr open for ever, and from a
+ * terminal, open for reading as they are, any could read what is typed into it.
  */
 static bool open_words(struct session *session, int *theirs) {
-	const struct options *options = session->options;
-	if ((options->foreground || options->action == ACTION_RUN) && !privileges_held()) {
-		*theirs = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
-		return *theirs >= 0;
-	}
 	int ends[2];
 	if (!pipe_raised(ends)) {
 		return false;

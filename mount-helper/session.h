@@ -45,6 +45,7 @@ struct session {
 	int front;           /* Daemon: the process that waits in our caller's terminal. */
 	int signals;         /* signalfd. */
 	int status, words;   /* Pipes from the server. */
+	unsigned char last_word; /* The last byte of what was passed on from it. */
 	int stop;            /* A pipe to a server that writes: its end tells it to end. */
 	int line;            /* To the keeper, who kills the server when it is closed; or -1. */
 	int lifeline[2];

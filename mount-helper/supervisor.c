@@ -22,6 +22,8 @@ enum {
 	COMMIT_MS = 30000,     /* For the server's last commit, and as long again while it is at work, */
 	COMMITS_MAX = 20,      /* so many times at most. */
 	SENTINEL_RESTARTS = 16,
+	WORDS_MAX = 256,       /* Of 4 KiB each: 1 MiB, a pipe of 64 KiB pages. */
+	LISTENER_MS = 1000,    /* For whoever reads our stderr; what he has no room for then is dropped. */
 };
 
 static void stop_server(struct session *session) {
@@ -138,15 +140,41 @@ static void take_signals(struct session *session) {
 	}
 }
 
-/* Passes on what a daemon's server says; after the start our stderr is /dev/null. */
+/*
+ * What a terminal would obey is shown as '?': control characters but for line feed and tab, those of
+ * the upper half, too, as a byte and in UTF-8. before: the byte before the first.
+ */
+static void make_harmless(char *bytes, ssize_t count, unsigned char before) {
+	for (ssize_t at = 0; at < count; at++) {
+		unsigned char byte = (unsigned char)bytes[at];
+		bool is_low = (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f;
+		bool is_high = byte >= 0x80 && byte < 0xa0 && (before < 0x80 || before == 0xc2);
+		if (is_low || is_high) {
+			bytes[at] = '?';
+		}
+		before = (unsigned char)bytes[at];
+	}
+}
+
+/*
+ * Passes on what the server says; after a daemon's start our stderr is /dev/null. As much as a pipe
+ * holds: one that never stops talking is not to keep us from all else.
+ */
 static void relay_words(struct session *session) {
-	char bytes[1024];
-	ssize_t got;
+	char bytes[4096];
+	ssize_t got = -1;
+	struct pollfd listener = {.fd = STDERR_FILENO, .events = POLLOUT};
 	if (session->words < 0) {
 		return;
 	}
-	while ((got = read(session->words, bytes, sizeof bytes)) > 0) {
-		if (write(STDERR_FILENO, bytes, (size_t)got) < 0) {
+	for (int times = 0; times < WORDS_MAX; times++) {
+		got = read(session->words, bytes, sizeof bytes);
+		if (got <= 0) {
+			break;
+		}
+		make_harmless(bytes, got, session->last_word);
+		session->last_word = (unsigned char)bytes[got - 1];
+		if (poll(&listener, 1, LISTENER_MS) != 1 || write(STDERR_FILENO, bytes, (size_t)got) < 0) {
 			break;
 		}
 	}

@@ -340,6 +340,22 @@ mounts('--foreground stays attached, and TERM ends it with status 0', async (t, 
 	t.is(place.mounted(), null);
 });
 
+mounts(
+	'a server that never stops talking commands no terminal, and keeps no signal away',
+	async (t, place) => {
+		const child = place.start(place.helper, place.mountArguments('babble', '--foreground'));
+		const exit = new Promise<number | null>(done => child.once('exit', done));
+		let said = '';
+		child.stderr?.setEncoding('latin1').on('data', (text: string) => {
+			said = said === '' ? text : said;
+		});
+		t.not(await until(() => place.mounted() !== null && said !== '', goneWithinMs), null);
+		child.kill('SIGTERM');
+		t.is(await exit, 0);
+		t.true(said.startsWith('?]0;mine?\u00c2?babble\n'));
+	},
+);
+
 mounts('the image is opened for reading only, and its bytes stay', async (t, place) => {
 	await mountReady(t, place);
 	await place.run('/bin/sh', '-c', `echo x > ${place.mountpoint}/hello`);

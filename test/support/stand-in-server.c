@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -180,6 +181,15 @@ int main(int argc, char **argv) {
 	}
 	if (strcmp(mode, "deaf") == 0) {
 		pause();
+	}
+	if (strcmp(mode, "babble") == 0 && fork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(FUSE);
+		close(IMAGE);
+		close(STATUS);
+		while (write(WORDS, "\033]0;mine\007\302\233babble\n", 18) > 0) {
+		}
+		_exit(0);
 	}
 	is_busy = strcmp(mode, "busy") == 0;
 	int status = serve();
