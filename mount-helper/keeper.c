@@ -56,7 +56,7 @@ __attribute__((noreturn)) static void wait_for_end(pid_t server) {
 
 __attribute__((noreturn)) static void keep(const struct options *options,
                                            const struct server_fds *fds, unsigned device_minor,
-                                           int line, int told) {
+                                           int slot, int line, int told) {
 	struct identity identity;
 	sigset_t all;
 	/* First: until then it bears the name by which its supervisor is found. */
@@ -80,16 +80,16 @@ __attribute__((noreturn)) static void keep(const struct options *options,
 		_exit(EXIT_KEEPER);
 	}
 	/* /dev/fuse above all is closed: with the server's end the connection ends. */
-	int kept[] = {fd_raise(null), null, null, line, fd_raise(signals)};
+	int kept[] = {fd_raise(null), null, null, line, fd_raise(signals), slot};
 	kept[1] = kept[2] = kept[0];
-	if (!fds_arrange(kept, 5) || chdir("/") != 0) {
+	if (!fds_arrange(kept, sizeof kept / sizeof kept[0]) || chdir("/") != 0) {
 		_exit(EXIT_KEEPER);
 	}
 	wait_for_end(server);
 }
 
 bool keeper_start(const struct options *options, const struct server_fds *fds,
-                  unsigned device_minor, struct kept *kept) {
+                  unsigned device_minor, int slot, struct kept *kept) {
 	int told[2], line[2];
 	*kept = (struct kept){.line = -1};
 	if (!pipe_raised(told) || !pipe_raised(line)) {
@@ -99,7 +99,7 @@ bool keeper_start(const struct options *options, const struct server_fds *fds,
 	if (keeper == 0) {
 		close(told[0]);
 		close(line[1]);
-		keep(options, fds, device_minor, line[0], told[1]);
+		keep(options, fds, device_minor, slot, line[0], told[1]);
 	}
 	int error = errno;
 	privileges_drop();

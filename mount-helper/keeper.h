@@ -19,6 +19,9 @@ struct kept {
 	int line; /* The end to be closed. */
 };
 
-/* Starts both. Gives up privileges, here as in the keeper. False with errno. */
+/*
+ * Starts both. Gives up privileges, here as in the keeper, which holds slot open until the server has
+ * ended. False with errno.
+ */
 bool keeper_start(const struct options *options, const struct server_fds *fds,
-                  unsigned device_minor, struct kept *kept);
+                  unsigned device_minor, int slot, struct kept *kept);

@@ -35,6 +35,7 @@ bool policy_read(struct policy *policy);
 
 /*
  * Waits until no other helper is between counting this user's mounts and adding one, then counts.
- * Returns a descriptor to be closed once the mount is there, or -1, which is reported.
+ * Returns a descriptor to be closed once the mount is there, or -1, which is reported. slot: another
+ * one, which whoever lives as long as the server holds open, for a mount may leave the table before.
  */
-int policy_reserve(const struct policy *policy);
+int policy_reserve(const struct policy *policy, int *slot);

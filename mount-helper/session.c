@@ -127,7 +127,7 @@ static int open_mount(struct session *session, enum way way) {
 		return fusermount_mount(options, session->mountpoint, session->lifeline[1]);
 	case WAY_INSTALLED: {
 		/* Held until the mount is there to be counted. */
-		int turn = policy_reserve(&session->policy);
+		int turn = policy_reserve(&session->policy, &session->slot);
 		int fuse = turn < 0 ? -1 : attach_mount(options, session->directory, session->mountpoint,
 		                                        &session->mount);
 		fd_close(&turn);
@@ -210,7 +210,9 @@ static bool start_server(struct session *session) {
 	pid_t pid;
 	if (privileges_held()) {
 		struct kept kept;
-		pid = keeper_start(session->options, &fds, session->mount.minor, &kept) ? kept.keeper : -1;
+		bool is_kept = keeper_start(session->options, &fds, session->mount.minor, session->slot,
+		                            &kept);
+		pid = is_kept ? kept.keeper : -1;
 		session->serving = kept.server;
 		session->line = kept.line;
 	} else {
@@ -220,6 +222,7 @@ static bool start_server(struct session *session) {
 	close(fds.input);
 	close(fds.status);
 	close(fds.words);
+	fd_close(&session->slot);
 	/* From now on only the server holds these: with its end the connection ends. */
 	fd_close(&session->fuse);
 	fd_close(&session->image);
@@ -326,6 +329,7 @@ int session_run(const struct options *options) {
 		.words = -1,
 		.stop = -1,
 		.line = -1,
+		.slot = -1,
 		.lifeline = {-1, -1},
 		.watchdog = {.beats = -1},
 		.exit_status = 1,

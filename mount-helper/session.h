@@ -48,6 +48,7 @@ struct session {
 	unsigned char last_word; /* The last byte of what was passed on from it. */
 	int stop;            /* A pipe to a server that writes: its end tells it to end. */
 	int line;            /* To the keeper, who kills the server when it is closed; or -1. */
+	int slot;            /* For the keeper: this mount's part of what its user may have. */
 	int lifeline[2];
 	long long abort_at, kill_at; /* 0: never. */
 	int commits_waited;  /* How often kill_at was put off. */

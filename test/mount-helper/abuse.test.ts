@@ -916,6 +916,20 @@ abuse('policy: of eight mounts at the same time, two are made', async (t, place)
 	t.is(ended.filter(({report}) => /^failed policy .*permits 2/.test(report)).length, 6);
 });
 
+abuse('policy: a mount that was detached counts as long as its server runs', async (t, place) => {
+	installation.permit('users all\nmounts_per_user 1\nnoexec no\n');
+	const {id, device} = await assertMounted(t, place);
+	const holder = await place.holdOpen();
+	t.is((await unmount(place, id, device, '--lazy')).code, 0);
+	t.deepEqual(mountsNamed(word), []);
+	t.regex((await mount(place)).report, /^failed policy 0 servers .*permits 1/);
+	const end = once(holder, 'exit');
+	holder.kill('SIGKILL');
+	await end;
+	// Waited for: the server may take a moment to end.
+	await assertMounted(t, place);
+});
+
 abuse('policy: a path that was made longer than can be read still counts', async (t, place) => {
 	installation.permit('users all\nmounts_per_user 1\nnoexec no\n');
 	const mountpoint = join(folder('a', 0o755, place.user)(place), 'mnt');
