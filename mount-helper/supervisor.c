@@ -270,8 +270,9 @@ static void server_ended(struct session *session, int status) {
 		               is_signal ? WTERMSIG(status) : WEXITSTATUS(status));
 		return;
 	}
-	bool is_cut = phase == PHASE_STOPPING && WIFSIGNALED(status) && session->options->read_only &&
-	              !session->is_hung;
+	/* Ended by us, who were told to stop: it only read, or had not come to be ready. */
+	bool is_cut = phase == PHASE_STOPPING && WIFSIGNALED(status) && !session->is_hung &&
+	              (session->options->read_only || !session->was_ready);
 	if (!is_cut) {
 		tell_end(session, status);
 	}
