@@ -340,6 +340,20 @@ mounts('--foreground stays attached, and TERM ends it with status 0', async (t, 
 	t.is(place.mounted(), null);
 });
 
+mounts('TERM before a server that writes is ready: one line says so', async (t, place) => {
+	const args = place
+		.mountArguments('mute', '--foreground')
+		.filter(argument => argument !== '--read-only');
+	const child = place.start(place.helper, args);
+	const ended = ending(child);
+	t.not(await until(() => place.mounted() !== null, goneWithinMs), null);
+	child.kill('SIGTERM');
+	const {code, err, report} = await ended;
+	t.deepEqual({code, err}, {code: 1, err: ''});
+	t.regex(report, /^failed signal 0 [^\n]*\n$/);
+	t.is(place.mounted(), null);
+});
+
 mounts(
 	'a server that never stops talking commands no terminal, and keeps no signal away',
 	async (t, place) => {
