@@ -15,14 +15,6 @@ export {
 	shownFlags,
 } from './attributes-flags.ts';
 export type {BudgetLimits, BudgetMeter} from './budget.ts';
-export {
-	type CheckJobs,
-	type CheckOptions,
-	type CheckSummary,
-	check,
-	runCheckTask,
-} from './check/check.ts';
-export type {Finding} from './check/finding.ts';
 export type {BlockDevice} from './device.ts';
 export {type FoundEntry, lookup} from './directory/lookup.ts';
 export {type EntryVisitor, forEachEntry} from './directory/read.ts';
