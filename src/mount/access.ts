@@ -1,6 +1,6 @@
 /** Whether an image can be mounted for writing: what a mount is to be where nobody named ro or rw. */
 import {accessSync, constants} from 'node:fs';
-import {isExpectedError} from '../../ext4/index.ts';
+import {isExpectedError} from '../../ext4/errors.ts';
 import {readSuperblock} from '../../ext4/superblock.ts';
 import {ImageError, openImage} from '../../images/index.ts';
 import {CliError} from '../cli-error.ts';

@@ -6,7 +6,7 @@
  * EPERM rather than the process's end: a call that some library tries and can do without stays
  * harmless, and the self-test can see what is refused.
  */
-import {v7} from '../../iomap/index.ts';
+import {v7} from '../../iomap/protocol/v7.ts';
 import {type Machine, type SystemCallName, systemCallNumber} from './system-calls.ts';
 
 export type FilterOptions = {
