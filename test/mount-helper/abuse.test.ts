@@ -926,8 +926,11 @@ abuse('policy: a mount that was detached counts as long as its server runs', asy
 	const end = once(holder, 'exit');
 	holder.kill('SIGKILL');
 	await end;
-	// Waited for: the server may take a moment to end.
-	await assertMounted(t, place);
+	// The helper waits for a server that still ends, but on a busy machine that may take longer.
+	const deadline = Date.now() + 20_000;
+	let {report} = await mount(place);
+	while (/^failed policy /.test(report) && Date.now() < deadline) ({report} = await mount(place));
+	t.regex(report, /^ready installed /);
 });
 
 abuse('policy: a path that was made longer than can be read still counts', async (t, place) => {
