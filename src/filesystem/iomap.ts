@@ -8,7 +8,7 @@ import {
 	type Mapping,
 	type Notification,
 } from '../../iomap/index.ts';
-import {inodeOfNode, nodeOfInode} from '../attributes.ts';
+import {inodeOfNode, nodeOfInode, rootInode} from '../attributes.ts';
 import {errno} from '../errno.ts';
 import type {Handlers} from '../fuse/connection.ts';
 import {inHeader} from '../fuse/layout.ts';
@@ -34,7 +34,6 @@ const inodeSizeWithoutFineTimes = 128;
 const timeMin = -(2 ** 31);
 const coarseTimeMax = 2 ** 31 - 1;
 const fineTimeMax = 2 ** 34 - 2 ** 31 - 1;
-const rootInode = 2;
 
 export class IomapService {
 	readonly handlers: Handlers;
