@@ -11,7 +11,7 @@ import {OverlayDevice} from '../journal/overlay-device.ts';
 import {journalFileOf, journalInodeOf} from '../journal/recover.ts';
 import {type RecoveryResult, replayJournal} from '../journal/recovery.ts';
 import {extentMagic} from '../layout/extent.ts';
-import {Features} from '../layout/features.ts';
+import {Features, writableRoCompat} from '../layout/features.ts';
 import {decodeGroup, type Group} from '../layout/group.ts';
 import {decodeInode, ext4_inode, type Inode, inodeFlags} from '../layout/inode.ts';
 import {ext4_super_block} from '../layout/superblock.ts';
@@ -207,22 +207,7 @@ function judgeDescriptors(
 }
 
 /** What a file system can have that changes what is right; bits that are not known may do so, too. */
-const checkableRoCompat: readonly string[] = [
-	'sparse_super',
-	'large_file',
-	'huge_file',
-	'uninit_bg',
-	'dir_nlink',
-	'extra_isize',
-	'quota',
-	'bigalloc',
-	'metadata_csum',
-	'read_only',
-	'project',
-	'shared_blocks',
-	'verity',
-	'orphan_present',
-];
+const checkableRoCompat: readonly string[] = [...writableRoCompat, 'read_only', 'shared_blocks'];
 const revisionMax = 1;
 
 /** Why a file system is not for us to check, though it can be read. */

@@ -83,7 +83,7 @@ const readableIncompat: readonly IncompatFeature[] = [
 ];
 
 /** What this program writes; any other ro_compat bit makes the volume read-only. */
-const writableRoCompat: readonly RoCompatFeature[] = [
+export const writableRoCompat: readonly RoCompatFeature[] = [
 	'sparse_super',
 	'large_file',
 	'huge_file',
