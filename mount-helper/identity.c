@@ -1,7 +1,6 @@
 #include "identity.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
 #include <stdio.h>
@@ -61,16 +60,7 @@ void identity_become(const struct identity *identity) {
 static bool write_to(pid_t child, const char *file, const char *text) {
 	char path[64];
 	snprintf(path, sizeof path, "/proc/%d/%s", (int)child, file);
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0) {
-		return false;
-	}
-	ssize_t length = (ssize_t)strlen(text);
-	bool is_written = write(fd, text, (size_t)length) == length;
-	int error = errno;
-	close(fd);
-	errno = error;
-	return is_written;
+	return text_write(path, text);
 }
 
 bool identity_grant(struct identity *identity, pid_t child) {

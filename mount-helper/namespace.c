@@ -1,32 +1,19 @@
 #include "namespace.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "process.h"
 #include "report.h"
-
-static bool write_file(const char *path, const char *text) {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0) {
-		return false;
-	}
-	ssize_t length = (ssize_t)strlen(text);
-	bool is_written = write(fd, text, (size_t)length) == length;
-	int error = errno;
-	close(fd);
-	errno = error;
-	return is_written;
-}
 
 static bool map_to_itself(const char *path, unsigned id) {
 	char line[64];
 	snprintf(line, sizeof line, "%u %u 1\n", id, id);
-	return write_file(path, line);
+	return text_write(path, line);
 }
 
 static bool failed(const char *step) {
@@ -42,7 +29,7 @@ bool namespace_enter(void) {
 	}
 	/* Without this an ordinary user may not write gid_map: groups could be shed, and with them
 	 * what a mode denies to a group. */
-	if (!write_file("/proc/self/setgroups", "deny") && errno != ENOENT) {
+	if (!text_write("/proc/self/setgroups", "deny") && errno != ENOENT) {
 		return failed("cannot write setgroups of the user namespace");
 	}
 	if (!map_to_itself("/proc/self/uid_map", uid)) {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -126,4 +127,17 @@ bool child_wait(pid_t pid, int timeout_ms, int *status) {
 		}
 		nanosleep(&step, NULL);
 	}
+}
+
+bool text_write(const char *path, const char *text) {
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0) {
+		return false;
+	}
+	ssize_t length = (ssize_t)strlen(text);
+	bool is_written = write(fd, text, (size_t)length) == length;
+	int error = errno;
+	close(fd);
+	errno = error;
+	return is_written;
 }

@@ -29,3 +29,6 @@ long long now_ms(void);
 
 /* Waits for this child alone; false when it has not ended in time. */
 bool child_wait(pid_t pid, int timeout_ms, int *status);
+
+/* Into a file that exists, such as those of /proc, in one write. Sets errno. */
+bool text_write(const char *path, const char *text);
