@@ -125,14 +125,7 @@ static bool take_way(struct parser *parser, const char *value) {
 }
 
 static bool take_level(struct parser *parser, const char *value, enum sandbox_level *level) {
-	static const char *const names[] = {"off", "partial", "normal", "strict"};
-	for (int index = SANDBOX_OFF; index <= SANDBOX_STRICT; index++) {
-		if (strcmp(value, names[index]) == 0) {
-			*level = (enum sandbox_level)index;
-			return true;
-		}
-	}
-	return wrong(parser, "unknown level of the sandbox", value);
+	return level_parse(value, level) || wrong(parser, "unknown level of the sandbox", value);
 }
 
 static bool take_sandbox(struct parser *parser, const char *value) {
@@ -332,4 +325,25 @@ bool options_parse(int argc, char **argv, struct options *options, char *message
 const char *way_name(enum way way) {
 	static const char *const names[] = {"auto", "fusermount3", "direct", "namespace", "installed"};
 	return names[way];
+}
+
+static const char *const level_names[] = {
+	[SANDBOX_OFF] = "off",
+	[SANDBOX_PARTIAL] = "partial",
+	[SANDBOX_NORMAL] = "normal",
+	[SANDBOX_STRICT] = "strict",
+};
+
+bool level_parse(const char *word, enum sandbox_level *level) {
+	for (int index = SANDBOX_OFF; index <= SANDBOX_STRICT; index++) {
+		if (strcmp(word, level_names[index]) == 0) {
+			*level = (enum sandbox_level)index;
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *level_name(enum sandbox_level level) {
+	return level_names[level];
 }

@@ -53,3 +53,7 @@ struct options {
 bool options_parse(int argc, char **argv, struct options *options, char *message, size_t size);
 
 const char *way_name(enum way way);
+
+/* Between a level and its word; false where the word is none. */
+bool level_parse(const char *word, enum sandbox_level *level);
+const char *level_name(enum sandbox_level level);

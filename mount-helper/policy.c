@@ -139,6 +139,21 @@ static bool take_mounts(struct reader *reader, const char *word) {
 	return true;
 }
 
+static bool take_iomap(struct reader *reader, const char *word) {
+	return take_switch(reader, word, &reader->policy->iomap);
+}
+
+static bool take_loop(struct reader *reader, const char *word) {
+	return take_switch(reader, word, &reader->policy->loop);
+}
+
+/* Not off: the helper starts no server without a sandbox, whatever this file says. */
+static bool take_require_sandbox(struct reader *reader, const char *word) {
+	enum sandbox_level *level = &reader->policy->require_sandbox;
+	return (level_parse(word, level) && *level != SANDBOX_OFF) ||
+	       wrong(reader, "none of partial, normal, strict", word);
+}
+
 static const struct key {
 	const char *name;
 	bool (*take)(struct reader *reader, const char *word);
@@ -149,6 +164,9 @@ static const struct key {
 	{"allow_other", take_allow_other, false},
 	{"mounts_per_user", take_mounts, false},
 	{"noexec", take_noexec, false},
+	{"iomap", take_iomap, false},
+	{"loop", take_loop, false},
+	{"require_sandbox", take_require_sandbox, false},
 };
 
 enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
@@ -191,8 +209,9 @@ bool policy_parse(FILE *text, FILE *users, FILE *groups, const struct caller *ca
 	struct reader reader = {policy, caller, users, groups, message, size, 0};
 	bool seen[KEY_COUNT] = {false};
 	char line[LINE_MAX_BYTES + 2];
-	/* What is not said is not permitted. */
-	*policy = (struct policy){.noexec = true};
+	/* What is not said is not permitted; for iomap there is a switch of the kernel's, off until root
+	 * turns it on. */
+	*policy = (struct policy){.noexec = true, .iomap = true};
 	while (fgets(line, sizeof line, text) != NULL) {
 		reader.line++;
 		size_t length = strlen(line);
@@ -283,7 +302,8 @@ bool policy_read(struct policy *policy) {
 		return false;
 	}
 	if (getuid() == 0) {
-		*policy = (struct policy){true, true, policy->noexec, MOUNTS_MAX};
+		policy->is_user = policy->allow_other = policy->loop = true;
+		policy->mounts_max = MOUNTS_MAX;
 	}
 	return true;
 }
@@ -359,8 +379,8 @@ int policy_reserve(const struct policy *policy, int *slot) {
 		report_failure(FAIL_POLICY, errno, "your mounts can't be counted");
 		fd_close(&fd);
 	} else if (count >= policy->mounts_max) {
-		report_failure(FAIL_POLICY, 0, "you have %u mounts, and %s permits %u (mounts_per_user)",
-		               count, POLICY_PATH, policy->mounts_max);
+		report_failure(FAIL_POLICY, 0, "you have %u mount%s, and %s permits %u (mounts_per_user)",
+		               count, count == 1 ? "" : "s", POLICY_PATH, policy->mounts_max);
 		fd_close(&fd);
 	} else if ((*slot = open_lock_file()) < 0) {
 		fd_close(&fd);

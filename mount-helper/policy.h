@@ -5,15 +5,21 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "options.h"
+
 /*
  * /etc/ext4box.conf: what the administrator permits the privileged helper to do for whom.
- * docs/ext4box.conf.md describes it. Root is bound by none of it but noexec.
+ * docs/ext4box.conf.md describes it. Root is bound by none of it but noexec, iomap and
+ * require_sandbox.
  */
 struct policy {
 	bool is_user;      /* The caller may use the helper. */
 	bool allow_other;
 	bool noexec;       /* Whether asked for or not. */
 	unsigned mounts_max; /* Of one user, at the same time. */
+	bool iomap;        /* A kernel whose own switch is on may move the data itself. */
+	bool loop;         /* A file may be attached to a loop device. */
+	enum sandbox_level require_sandbox; /* Nothing is served with less. */
 };
 
 /* Whom a policy is read for. */

@@ -45,11 +45,6 @@ __attribute__((format(printf, 4, 5))) static void tell(struct sandbox *sandbox, 
 	snprintf(sandbox->report + used, left, "%s\t%s\t%s\n", name, is_active ? "yes" : "no", detail);
 }
 
-static const char *level_name(enum sandbox_level level) {
-	static const char *const names[] = {"off", "partial", "normal", "strict"};
-	return names[level];
-}
-
 void sandbox_prepare(struct sandbox *sandbox, const struct options *options, bool has_identity) {
 	/* Of `run`, root is the only id there is. */
 	bool is_root = geteuid() == 0 && options->action != ACTION_RUN;

@@ -266,6 +266,14 @@ static bool may_mount(struct session *session) {
 		report_failure(FAIL_POLICY, 0, "it starts no server without a sandbox");
 		return false;
 	}
+	if (options->sandbox < session->policy.require_sandbox) {
+		report_failure(FAIL_POLICY, 0, "%s permits no sandbox below %s (require_sandbox)",
+		               POLICY_PATH, level_name(session->policy.require_sandbox));
+		return false;
+	}
+	if (options->require_sandbox < session->policy.require_sandbox) {
+		options->require_sandbox = session->policy.require_sandbox;
+	}
 	/* Who else may enter is bound by modes. */
 	options->default_permissions = options->default_permissions || options->allow_other;
 	options->noexec = options->noexec || session->policy.noexec;

@@ -792,7 +792,19 @@ const refusing: [string, string | Buffer, RegExp, (readonly string[])?][] = [
 	['root is named', 'users root\nmounts_per_user 1\n', /does not name you/],
 	['no mounts are permitted', 'users all\nmounts_per_user 0\n', /permits 0/],
 	['nothing is said of mounts', 'users all\n', /permits 0/],
-	['an unknown setting', `${permissive}iomap yes\n`, /line 5: unknown setting: iomap/],
+	['an unknown setting', `${permissive}quota yes\n`, /line 5: unknown setting: quota/],
+	['iomap twice', `${permissive}iomap no\niomap yes\n`, /line 6: a second time: iomap/],
+	['iomap as the kernel’s switch is', 'iomap auto\n', /line 1: neither yes nor no: auto/],
+	['loop twice', `${permissive}loop no\nloop no\n`, /line 6: a second time: loop/],
+	['loop without a value', 'loop\n', /line 1: without a value: loop/],
+	['a sandbox twice', 'require_sandbox normal strict\n', /line 1: more than one value: strict/],
+	['no sandbox at all', 'require_sandbox off\n', /line 1: none of partial, normal, strict: off/],
+	['an unknown sandbox', 'require_sandbox full\n', /line 1: none of partial, normal, strict: full/],
+	[
+		'a stricter sandbox than is asked for',
+		`${permissive}require_sandbox strict\n`,
+		/permits no sandbox below strict/,
+	],
 	['a setting twice', `${permissive}noexec no\n`, /line 5: a second time: noexec/],
 	['a setting without a value', 'users\n', /line 1: without a value: users/],
 	['two values', 'noexec no yes\n', /line 1: more than one value: yes/],
@@ -894,6 +906,14 @@ abuse('policy: noexec holds where nobody asked for it', async (t, place) => {
 	installation.permit('users all\nmounts_per_user 1\nnoexec yes\n');
 	const {made: found} = await assertMounted(t, place);
 	t.true(found?.options.includes('noexec'));
+});
+
+abuse('policy: the server is told the sandbox that is required', async (t, place) => {
+	installation.permit(`${permissive}require_sandbox normal\n`);
+	const {code} = await assertMounted(t, place);
+	t.is(code, 0);
+	const environment = readProc(installation.servers()[0] ?? 0, 'environ') ?? '';
+	t.true(environment.includes('EXT4BOX_SANDBOX=wanted\tnormal\nrequired\tnormal\n'), environment);
 });
 
 abuse('policy: allow_other, where permitted, comes with default_permissions', async (t, place) => {
