@@ -23,11 +23,11 @@ cp ../package.json ../LICENSE "$new/"
 cp ../bin/ext4box ../bin/umount.fuse.ext4box "$new/bin/"
 # For "ext4box run", and where the policy says no: a helper without privileges.
 cp build/mount-helper "$new/mount-helper/build/"
-(cd .. && find dist -type f ! -name '*.d.ts' ! -name '*.map') | while read -r file; do
+(cd .. && find dist/src -type f) | while read -r file; do
 	mkdir -p "$new/${file%/*}"
 	cp "../$file" "$new/$file"
 done
-for module in crc-32 koffi "@koromix/koffi-linux-$architecture"; do
+for module in koffi "@koromix/koffi-linux-$architecture"; do
 	cp -R "$modules/$module" "$new/node_modules/$module"
 done
 # The launcher takes the privileged helper from here, and nowhere else.

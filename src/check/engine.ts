@@ -11,6 +11,7 @@ import type {CheckSummary} from '../../ext4/check/check.ts';
 import type {Finding} from '../../ext4/check/finding.ts';
 import type {Progress} from '../../ext4/check/state.ts';
 import type {OpenedImage} from '../../images/index.ts';
+import {programFile} from '../program-files.ts';
 import type {DeviceWindow, EngineMessage} from './messages.ts';
 
 export type EngineOptions = {
@@ -26,13 +27,6 @@ export type EngineOptions = {
 /** The check was ended before it was done. */
 export class Interrupted extends Error {
 	override readonly name = 'Interrupted';
-}
-
-// Sources run as they are; what is shipped is compiled.
-const suffix = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
-
-function threadFile(name: string): URL {
-	return new URL(`./${name}.${suffix}`, import.meta.url);
 }
 
 /**
@@ -54,13 +48,13 @@ export async function runEngine(image: OpenedImage, options: EngineOptions): Pro
 	);
 	const scanners = channels.map(
 		({port1}) =>
-			new Worker(threadFile('scan-thread'), {
+			new Worker(programFile('check/scan-thread'), {
 				workerData: {window, answers, port: port1},
 				transferList: [port1],
 			}),
 	);
 	const ports = channels.map(({port2}) => port2);
-	const engine = new Worker(threadFile('engine-thread'), {
+	const engine = new Worker(programFile('check/engine-thread'), {
 		workerData: {window, maxFindings: options.maxFindings, answers, ports},
 		transferList: ports,
 	});

@@ -1,7 +1,6 @@
 /** Asks the server of a mount for its status, and does not wait for ever. */
 import {spawn} from 'node:child_process';
-import {extname} from 'node:path';
-import {fileURLToPath} from 'node:url';
+import {programFile} from '../program-files.ts';
 import type {Status} from '../status.ts';
 
 export type StatusAnswer =
@@ -15,10 +14,7 @@ export type StatusAnswer =
 	/** The errno's name. */
 	| {readonly kind: 'failed'; readonly reason: string};
 
-/** In the sources a .ts file, in the package a .js file. */
-const probePath = fileURLToPath(
-	new URL(`../status-probe${extname(import.meta.url)}`, import.meta.url),
-);
+const probePath = programFile('status-probe');
 
 /** Who answers may be of another version, or another user's program that only bears our name. */
 function parseAnswer(output: string): StatusAnswer {

@@ -3,6 +3,7 @@ import {existsSync, readFileSync} from 'node:fs';
 import {dirname, join, resolve} from 'node:path';
 import type {Readable} from 'node:stream';
 import {CliError} from '../cli-error.ts';
+import {isBuilt, programFile} from '../program-files.ts';
 import type {SandboxLevel, WantedLevel} from '../sandbox/levels.ts';
 import {exposedFiles} from './exposed-files.ts';
 import type {HelperFailure} from './failures.ts';
@@ -63,20 +64,18 @@ const strictFlag = '--jitless';
 
 /** Finds the helper and the server's entry beside the code that runs: sources, or what was built. */
 export function findPrograms(): Programs {
-	const entry = import.meta.filename.endsWith('.ts') ? 'server-main.ts' : 'server-main.js';
 	const helper = join(packageRoot(), 'mount-helper/build/mount-helper');
 	if (!existsSync(helper)) {
 		throw new CliError(
 			`the mount helper is not built: run "make -C ${join(packageRoot(), 'mount-helper')}" (it needs a C compiler)`,
 		);
 	}
-	const source = join(import.meta.dirname, '..');
 	const installed = findInstalled();
 	return {
 		helper,
 		...(installed === null ? {} : {installed}),
-		server: [process.execPath, ...nodeFlags, join(source, entry)],
-		exposed: exposedFiles(packageRoot(), source),
+		server: [process.execPath, ...nodeFlags, programFile('server-main')],
+		exposed: exposedFiles(packageRoot(), isBuilt),
 	};
 }
 
@@ -195,7 +194,7 @@ function fsnameOf(image: string): string {
 
 /** The server's argv but for its one argument, and what it may see: the installed helper has its own. */
 function serverArguments({sandbox}: LaunchRequest, {server, exposed}: Programs): ServerArguments {
-	if (sandbox.level === 'strict' && import.meta.filename.endsWith('.ts')) {
+	if (sandbox.level === 'strict' && !isBuilt) {
 		// Node strips types with WebAssembly, which is machine code made while it runs.
 		throw new CliError('--sandbox strict needs the program built: run "npm run build"');
 	}

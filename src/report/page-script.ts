@@ -5,6 +5,7 @@
 import {readFileSync} from 'node:fs';
 import module from 'node:module';
 import {join} from 'node:path';
+import {isBuilt, programFolder} from '../program-files.ts';
 
 /** Each behind those that it imports. */
 const modules = [
@@ -21,11 +22,10 @@ const modules = [
 	'main',
 ] as const;
 
-/** From its source, as this file was, or compiled beside it. */
+/** From its source where the program runs from its own, else as the compiler left it. */
 function readModule(name: string): string {
-	const folder = join(import.meta.dirname, 'page');
-	if (!import.meta.filename.endsWith('.ts'))
-		return readFileSync(join(folder, `${name}.js`), 'utf8');
+	const folder = join(programFolder, 'report/page');
+	if (isBuilt) return readFileSync(join(folder, `${name}.js`), 'utf8');
 	return stripped(readFileSync(join(folder, `${name}.ts`), 'utf8'));
 }
 

@@ -3,10 +3,10 @@
  * same requests to the same server without a sandbox succeed, or these tests would prove nothing.
  */
 import {existsSync, readFileSync, truncateSync, writeFileSync} from 'node:fs';
-import {stripTypeScriptTypes} from 'node:module';
 import {createServer, type Server} from 'node:net';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
+import {buildSync} from 'esbuild';
 import {exposedFiles} from '../../src/mount/exposed-files.ts';
 import {nodeFlags} from '../../src/mount/launch.ts';
 import {answersAt, bytes, type HoleRequest, path} from '../support/holes.ts';
@@ -17,19 +17,22 @@ const root = join(import.meta.dirname, '../..');
 
 buildTools('test-tools');
 
-/**
- * The server with the hole as JavaScript on what was built: Node strips types with WebAssembly, of
- * which there is none in strict. Returns its path.
- */
+/** The server with the hole, laid together as the real one is. Returns its path. */
 function buildServer(place: Playground): string {
-	for (const name of ['holed-server', 'holes']) {
-		const source = readFileSync(join(root, `test/support/${name}.ts`), 'utf8');
-		const script = stripTypeScriptTypes(source)
-			.replaceAll(/'\.\.\/\.\.\/src\/(.*)\.ts'/g, (_, path) => `'${root}/dist/src/${path}.js'`)
-			.replaceAll("'./holes.ts'", "'./holes.mjs'");
-		writeFileSync(join(place.folder, `${name}.mjs`), script);
-	}
-	return join(place.folder, 'holed-server.mjs');
+	const server = join(place.folder, 'holed-server.mjs');
+	const {outputFiles} = buildSync({
+		entryPoints: [join(root, 'test/support/holed-server.ts')],
+		bundle: true,
+		platform: 'node',
+		format: 'esm',
+		external: ['koffi'],
+		write: false,
+	});
+	// It lies where Node would not find the package.
+	const koffi = JSON.stringify(join(root, 'node_modules/koffi/index.js'));
+	const script = outputFiles.map(({text}) => text).join('');
+	writeFileSync(server, script.replace(/(?<= from )"koffi"/, koffi));
+	return server;
 }
 
 type Level = 'off' | 'normal' | 'strict' | 'careless';
@@ -45,11 +48,7 @@ async function ask(
 	// Room for the answers: an image does not grow.
 	truncateSync(place.image, 1 << 20);
 	const server = buildServer(place);
-	const exposed = [
-		...exposedFiles(root, join(root, 'dist/src')),
-		server,
-		join(place.folder, 'holes.mjs'),
-	];
+	const exposed = [...exposedFiles(root, true), server];
 	const ended = await place.run(
 		place.helper,
 		...['mount', '--foreground', '--image', place.image, '--mountpoint', place.mountpoint],

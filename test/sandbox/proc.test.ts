@@ -94,7 +94,7 @@ for (const isOrdinary of [true, false]) {
 	serves('a root that holds the program and nothing else', isOrdinary, (t, {pid}) => {
 		const mounts = parseMountinfo(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'));
 		const bound = mounts.map(({path}) => path).filter(path => path !== '/');
-		const exposed = exposedFiles(packageRoot, join(packageRoot, 'src'));
+		const exposed = exposedFiles(packageRoot, false);
 		const others = bound.filter(path => path !== process.execPath && !exposed.includes(path));
 		for (const path of others) t.regex(path, /^\/.*\/(lib|ld-)[^/]*\.so[.0-9]*$/);
 		for (const path of [process.execPath, ...exposed]) t.true(bound.includes(path), path);
