@@ -4,6 +4,7 @@ import {parseCommand} from '../command-line.ts';
 import {log, setLogLevel} from '../log.ts';
 import {findPrograms, launchUnmount, type Programs, unmountHelper} from '../mount/launch.ts';
 import {
+	findOtherNamespaces,
 	findSupervisors,
 	findUsers,
 	isExt4box,
@@ -63,7 +64,7 @@ async function unmount(directory: string, isLazy: boolean, helper: string): Prom
 		throw new CliError(failure.code === 'busy' ? describeBusy(mount, failure.text) : failure.text);
 	}
 	if (!isLazy) {
-		await wait(supervisors);
+		await wait(supervisors, mount);
 	}
 }
 
@@ -100,11 +101,25 @@ function describeBusy(mount: Mount, words: string): string {
 	return `${mount.path} is in use${who}: end that, or unmount it with --lazy`;
 }
 
-async function wait(supervisors: readonly Supervisor[]): Promise<void> {
+/** Nobody should sit before a command that says nothing for longer. */
+const patienceMs = 3000;
+
+async function wait(supervisors: readonly Supervisor[], mount: Mount): Promise<void> {
 	const start = performance.now();
+	const impatience = setTimeout(() => log.warn(describeWaiting(mount)), patienceMs);
 	for (const supervisor of supervisors) {
 		await waitForEnd(supervisor);
 		const elapsedMs = Math.round(performance.now() - start);
 		log.info(`the server ended ${elapsedMs} ms after the unmount (supervisor ${supervisor.pid})`);
 	}
+	clearTimeout(impatience);
+}
+
+function describeWaiting({path, device}: Mount): string {
+	const others = findOtherNamespaces(device).map(({pid, name}) => `${name} (${pid})`);
+	const why =
+		others.length === 0
+			? 'the server still writes, or has to'
+			: `other mount namespaces still have it, such as that of ${others.slice(0, 8).join(', ')}: it is served until they end`;
+	return `${path} is unmounted here, and its image still in use: ${why}`;
 }

@@ -196,6 +196,22 @@ function isUser(pid: string, path: string): boolean {
 	});
 }
 
+/**
+ * One process of each other mount namespace that still sees the mounted device (`MAJOR:MINOR`), as far
+ * as the caller may see: the server serves until the last of them has let go.
+ */
+export function findOtherNamespaces(device: string): {pid: number; name: string}[] {
+	const seen = new Set([linkTarget('/proc/self/ns/mnt')]);
+	return readdirSync('/proc').flatMap(pid => {
+		const namespace = /^\d+$/.test(pid) ? linkTarget(`/proc/${pid}/ns/mnt`) : null;
+		if (namespace === null || seen.has(namespace)) return [];
+		seen.add(namespace);
+		const table = parseMountinfo(readProc(pid, 'mountinfo') ?? '');
+		if (!table.some(mount => mount.device === device && isExt4box(mount))) return [];
+		return [{pid: Number(pid), name: readProc(pid, 'comm')?.trimEnd() ?? '?'}];
+	});
+}
+
 /** Who has a file open for writing below `path`, as far as the caller may see. */
 export function findWriters(path: string): {pid: number; name: string}[] {
 	return readdirSync('/proc')

@@ -119,6 +119,27 @@ mounts('umount waits for a server that still commits', async (t, playground) => 
 	t.false(playground.isAlive(server));
 });
 
+mounts('umount says which other mount namespace keeps the server', async (t, playground) => {
+	await ext4box(playground, 'serve', ...mountArguments);
+	const {server} = await remember(playground);
+	// Takes a copy of every mount along; its own user namespace makes the copy private.
+	const holder = playground.start('unshare', ['-rm', 'sh', '-c', 'echo ready; exec sleep 600']);
+	for await (const _ of holder.stdout ?? []) break;
+	const unmounting = start(playground, 'serve', 'umount', 'mnt');
+	let said = '';
+	unmounting.stderr?.on('data', chunk => {
+		said += chunk;
+	});
+	const ended = ending(unmounting);
+	t.not(await until(() => said !== '', 20_000), null);
+	t.true(playground.isAlive(server));
+	holder.kill('SIGKILL');
+	const {code, err} = await ended;
+	t.is(code, 0);
+	t.regex(err, /still in use: other mount namespaces .* sleep \(\d+\)/);
+	t.false(playground.isAlive(server));
+});
+
 mounts(
 	'a mount in use: umount says by whom, and --lazy does it all the same',
 	async (t, playground) => {
