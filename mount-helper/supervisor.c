@@ -262,8 +262,9 @@ static void server_ended(struct session *session, int status) {
 	bool is_run = session->options->action == ACTION_RUN;
 	session->server = 0;
 	session->phase = PHASE_ENDED;
-	relay_words(session);
+	/* First: whoever reads our stderr may let us wait. */
 	mounted_remove(&session->mount, true, NULL, 0);
+	relay_words(session);
 	if (phase == PHASE_STARTING) {
 		bool is_signal = WIFSIGNALED(status);
 		report_failure(FAIL_SERVER, 0, "%s %d", is_signal ? "signal" : "status",

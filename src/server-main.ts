@@ -33,6 +33,7 @@ import {operations} from './fuse/operations.ts';
 import {type Clock, DeviceTransport} from './fuse/transport.ts';
 import {writeError} from './log.ts';
 import {parseServerConfig, type ServerConfig} from './mount/server-config.ts';
+import {isOutOfMemory} from './out-of-memory.ts';
 import {randomUint32} from './random.ts';
 import {closeSandbox} from './sandbox/close.ts';
 import type {SandboxState} from './sandbox/levels.ts';
@@ -156,6 +157,7 @@ function serve(config: ServerConfig, opened: Opened): boolean {
 		say(`files without a name that a crash has left were not all freed: ${oneLine(orphanProblem)}`);
 	}
 	const failed = (error: unknown, operation: string, nodeId?: number): void => {
+		if (isOutOfMemory(error)) endAtOnce(say);
 		// Damage that was met while only reading; a transaction that meets it notes it itself.
 		if (error instanceof CorruptError) volume.transactions?.noteCorruption(error);
 		faults.record(error, operation, nodeId);
@@ -220,6 +222,19 @@ function serve(config: ServerConfig, opened: Opened): boolean {
 }
 
 /**
+ * Memory that was not to be had may have been wanted anywhere, in the middle of a change as well; and
+ * who goes on with too little answers one request after another with an error, a full garbage
+ * collection before each. So it is a power cut, which the journal is for: nothing more is written.
+ */
+function endAtOnce(say: (text: string) => void): never {
+	try {
+		say('memory is not to be had: ended, as by a power cut');
+	} finally {
+		process.exit(1);
+	}
+}
+
+/**
  * The end of a mount: nobody has a file open, so those without a name are freed, and what is not
  * yet in its place is brought there. What fails is left to a recovery of the journal.
  */
@@ -231,6 +246,7 @@ function bringHome(volume: Volume, fileSystem: FileSystem, say: (text: string) =
 		} catch (error) {
 			// A volume that has become read-only keeps them for the next mount.
 			if (error instanceof FileError && error.code === 'EROFS') continue;
+			if (isOutOfMemory(error)) endAtOnce(say);
 			say(`at the end of the mount: ${oneLine(error)}`);
 			isHome = false;
 		}

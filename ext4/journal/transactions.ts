@@ -229,7 +229,7 @@ export class Transactions {
 			if (!wasOpen && handle.isEmpty) this.#running = undefined;
 			return result;
 		} catch (error) {
-			this.#volume.cache.budget.pause(() => handle.rollBack());
+			this.#guard(() => handle.rollBack());
 			this.counts.rollbacks++;
 			if (!wasOpen) this.#running = undefined;
 			this.#handle = undefined;
@@ -303,7 +303,7 @@ export class Transactions {
 		for (const action of transaction.afterCommit) action();
 	}
 
-	/** After a failure of the device nobody knows what lies on it: nothing more is written. */
+	/** After a failure nobody knows what lies on the device, or in memory: nothing more is written. */
 	#guard(action: () => void): void {
 		try {
 			this.#volume.cache.budget.pause(action);

@@ -4,10 +4,12 @@
  */
 import {type ChildProcess, execFileSync, spawn, spawnSync} from 'node:child_process';
 import * as fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import test, {type ExecutionContext} from 'ava';
 import {mountAt} from '../../src/mount/mounts.ts';
+import {MemoryCgroup, whyNoMemoryCgroup} from '../support/memory-cgroup.ts';
 import {
 	buildTools,
 	ordinaryUser,
@@ -20,6 +22,7 @@ import {
 	whyNoFusermount3,
 	whyNoRoot,
 } from '../support/mounting.ts';
+import {serialTestUnless} from '../support/skip.ts';
 import {WritableImage} from '../support/writable-mount.ts';
 
 const watchdogSeconds = 2;
@@ -162,36 +165,63 @@ users(
 	[root],
 );
 
-/** A load that writes, syncs, reads and removes, in `sh`, until the mount is gone. */
+/**
+ * A load that writes, syncs, reads and removes, in `sh`, until the mount is gone. What it was told to be
+ * durable it notes in the file $1, outside.
+ */
 const load = `
 i=0
+mkdir -p synced
 while :; do
 	i=$((i + 1)); d=d$((i % 16)); rm -rf $d; mkdir $d
 	for f in 1 2 3 4 5 6 7 8; do head -c $((f * 3000)) /dev/zero > $d/$f; done
-	mv $d/1 $d/one; ln $d/2 $d/two; cat $d/* > /dev/null; [ $((i % 8)) != 0 ] || sync $d/3
+	mv $d/1 $d/one; ln $d/2 $d/two; cat $d/* > /dev/null
+	echo "content $i" > synced/$i; sync synced/$i; echo $i >> "$1"
 done
 `;
 
-/** As `load`, but there is more and more: so the server's caches grow. */
-const growingLoad = `
-i=0
-while :; do
-	i=$((i + 1)); mkdir d$i && (cd d$i && seq 100 | xargs touch) || :; ls -lR . > /dev/null
-done
-`;
+type Struck = {
+	readonly image: WritableImage;
+	readonly server: number;
+	readonly who: Partial<User>;
+};
 
+/** What the load noted and the image does not have, read by debugfs after the recovery. */
+function lostFiles(image: WritableImage, acknowledged: readonly string[]): string[] {
+	const found = path.join(image.folder, 'found');
+	fs.mkdirSync(found);
+	execFileSync('debugfs', ['-R', `rdump /synced ${found}`, image.image], {stdio: 'pipe'});
+	return acknowledged.filter(name => {
+		const file = path.join(found, 'synced', name);
+		return !fs.existsSync(file) || fs.readFileSync(file, 'utf8') !== `content ${name}\n`;
+	});
+}
+
+function linesOf(file: string): string[] {
+	return fs.existsSync(file) ? fs.readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
+}
+
+function isEnded(pid: number): boolean {
+	return /\) [^ZX] /.exec(readProc(pid, 'stat') ?? '') === null;
+}
+
+/** `strike` returns, or resolves, when the time begins within which the mount is to be gone. */
 async function underLoad(
 	t: ExecutionContext,
 	user: User,
-	strike: (pids: {server: number; supervisor: number}) => void,
+	strike: (struck: Struck) => void | Promise<void>,
 	withinMs: number,
-	script = load,
+	format?: readonly string[],
 ): Promise<void> {
-	await using image = new WritableImage({isOrdinary: user.uid !== 0});
+	await using image = new WritableImage({
+		isOrdinary: user.uid !== 0,
+		...(format === undefined ? {} : {format}),
+	});
 	image.mount(`rw,commit=1,watchdog=${watchdogSeconds}`);
-	const pids = image.processes();
+	const {server} = image.processes();
 	const who = process.geteuid?.() === 0 ? user : {};
-	const child = spawn('sh', ['-ec', `cd "$0"\n${script}`, image.mountpoint], {
+	const noted = path.join(image.folder, 'noted');
+	const child = spawn('sh', ['-ec', `cd "$0"\n${load}`, image.mountpoint, noted], {
 		...who,
 		cwd: '/',
 		stdio: 'ignore',
@@ -199,9 +229,9 @@ async function underLoad(
 	});
 	const ended = new Promise(resolve => child.once('exit', resolve));
 	try {
-		const started = () => spawnSync('ls', [image.mountpoint], {...who}).stdout.includes('d9');
-		t.not(await until(started, 60_000), null, 'the load does not run');
-		strike(pids);
+		const isRunning = () => linesOf(noted).length > 8;
+		t.not(await until(isRunning, 60_000), null, 'the load does not run');
+		await strike({image, server, who});
 		t.not(await until(() => mountAt(image.mountpoint) === null, withinMs), null, 'still mounted');
 		await ended; // With an error, as its working directory is gone.
 	} finally {
@@ -210,19 +240,19 @@ async function underLoad(
 	}
 	t.is(spawnSync('df', [image.folder], {timeout: 60_000}).status, 0);
 	t.is(spawnSync('sync', ['-f', image.folder], {timeout: 60_000}).status, 0);
-	const gone = () => readProc(pids.server, 'comm') === null;
-	t.not(await until(gone, 5000), null, 'the server is left');
+	t.not(await until(() => isEnded(server), 5000), null, 'the server is left');
 	t.is(image.recoverAndCheck(), '');
+	t.deepEqual(lostFiles(image, linesOf(noted)), []);
 }
 
 users('killed under load: gone within a second, and the image recovers', async (t, user) => {
-	await underLoad(t, user, ({server}) => process.kill(server, 'SIGKILL'), goneWithinMs);
+	await underLoad(t, user, ({server}) => void process.kill(server, 'SIGKILL'), goneWithinMs);
 });
 
 users(
 	"stopped under load: gone within the watchdog's time, the image recovers",
 	async (t, user) => {
-		await underLoad(t, user, ({server}) => process.kill(server, 'SIGSTOP'), cutOffWithinMs);
+		await underLoad(t, user, ({server}) => void process.kill(server, 'SIGSTOP'), cutOffWithinMs);
 	},
 );
 
@@ -231,8 +261,8 @@ function idOf(status: string, which: 'Uid' | 'Gid'): number {
 	return Number(new RegExp(`^${which}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
 }
 
-/** No byte of data more than it has: the next time that its heap grows it ends. */
-function starve(server: number): void {
+/** No byte of data more than it has: the next time that it can't do without it ends. */
+function limitData(server: number): void {
 	const status = readProc(server, 'status') ?? '';
 	const kibibytes = Number(/^VmData:\s+(\d+) kB$/m.exec(status)?.[1]);
 	execFileSync('prlimit', ['--pid', String(server), `--data=${kibibytes * 1024}`], {
@@ -241,10 +271,56 @@ function starve(server: number): void {
 	});
 }
 
-users('starved of memory under load: gone, and the image recovers', async (t, user) => {
-	// When its heap next grows is its own affair; from there on it is as with any other end.
-	await underLoad(t, user, ({server}) => starve(server), 120_000, growingLoad);
-});
+/** Of these every directory is a block of the cache, which has room for all of them. */
+const forestDirectories = 4000;
+
+/** For mke2fs: a tree whose listing has the server hold some 20 MiB more than before. */
+function withForest(t: ExecutionContext): string[] {
+	const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ext4box-forest-'));
+	t.teardown(() => fs.rmSync(folder, {recursive: true}));
+	for (let number = 0; number < forestDirectories; number++) {
+		fs.mkdirSync(path.join(folder, 'forest', String(number % 50), String(number)), {
+			recursive: true,
+		});
+	}
+	return ['-t', 'ext4', '-d', folder];
+}
+
+/** Has the server need more memory than it has. Resolves at its end. */
+async function demandMemory(t: ExecutionContext, {image, server, who}: Struck): Promise<void> {
+	const listing = spawn('ls', ['-R', image.mountpoint], {...who, cwd: '/', stdio: 'ignore'});
+	const ended = new Promise(resolve => listing.once('exit', resolve));
+	t.not(await until(() => isEnded(server), 120_000), null, 'it lives on without memory');
+	await ended;
+}
+
+users(
+	'without memory by its own limit, under load: gone within a second of its end, the image recovers',
+	async (t, user) => {
+		const strike = async (struck: Struck) => {
+			limitData(struck.server);
+			await demandMemory(t, struck);
+		};
+		await underLoad(t, user, strike, goneWithinMs, withForest(t));
+	},
+);
+
+for (const user of [root, ordinaryUser]) {
+	const who = user.uid === 0 ? 'as root' : 'as an ordinary user';
+	serialTestUnless(
+		whyNoMemoryCgroup() ?? whyNot(user),
+		`without memory by its control group, under load: gone within a second of its end, the image recovers, ${who}`,
+		async t => {
+			using group = new MemoryCgroup(2 << 20);
+			const strike = async (struck: Struck) => {
+				group.take(struck.server);
+				await demandMemory(t, struck);
+			};
+			await underLoad(t, user, strike, goneWithinMs, withForest(t));
+			t.true(group.killCount > 0, 'the kernel has ended it');
+		},
+	);
+}
 
 const whyNoLoop =
 	whyNoRoot() ?? (spawnSync('losetup', ['--find']).status === 0 ? null : 'no loop devices');

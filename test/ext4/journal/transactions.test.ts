@@ -100,6 +100,25 @@ test('undo runs backwards, between the blocks it belongs to', t => {
 	t.deepEqual(seen, [8, 0]);
 });
 
+test('after a rollback that does not come to its end nothing is written any more', t => {
+	const {volume, log} = tinyVolume();
+	volume.transact(changeEverything);
+	const failure = new RangeError('Array buffer allocation failed');
+	const thrown = t.throws(() =>
+		volume.transact(handle => {
+			handle.touch(volume.cache.read(20));
+			handle.onRollback(() => {
+				throw failure;
+			});
+			throw new FileError('EPERM', 'no');
+		}),
+	);
+	t.is(thrown as unknown, failure);
+	t.is(t.throws(() => volume.transactions?.sync()) as unknown, failure);
+	t.is(log.committed.length, 0);
+	t.throws(() => volume.transact(changeEverything), {code: 'EROFS'});
+});
+
 test('a commit seals blocks, writes groups and superblock, and tells who waits for it', t => {
 	const {volume, log} = tinyVolume();
 	let told = 0;
