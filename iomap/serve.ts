@@ -215,11 +215,16 @@ export class IomapServer {
 		return Math.min(end, aheadMax, Math.floor(free / aheadShare));
 	}
 
-	/** Puts a mapping into the kernel's cache where it says more than was asked for. */
-	#tell({inode: number, position, length}: BeginQuestion, mapping: Mapping): void {
+	/**
+	 * Puts a mapping into the kernel's cache where it says more than was asked for, or will be asked
+	 * for again: what goes into the page cache is written out later.
+	 */
+	#tell(question: BeginQuestion, mapping: Mapping): void {
+		const {inode: number, position, length, purpose, isDirect} = question;
 		const isMore = mapping.offset + mapping.length > position + length;
+		const isWrittenOut = purpose === 'write' && !isDirect;
 		// What the kernel has cached stays as it is until it is told otherwise.
-		if (!isMore && !this.#cached.has(number)) return;
+		if (!isMore && !isWrittenOut && !this.#cached.has(number)) return;
 		this.#cached.add(number);
 		this.#cache.upsert(number, mapping);
 	}

@@ -2,6 +2,7 @@
  * The other side of /dev/fuse, in memory: it puts a request in, has the server serve it, and reads
  * the answer as the kernel would. Knows nothing of what stands behind the connection.
  */
+import {errno} from '../../src/errno.ts';
 import type {Connection} from '../../src/fuse/connection.ts';
 import {
 	type InitFlag,
@@ -28,6 +29,8 @@ export type Ask = {
 	readonly fields?: {readonly [field: string]: number};
 	readonly names?: readonly (string | Uint8Array)[];
 	readonly data?: Uint8Array;
+	/** Fills in what `fields` can't say, structures within the layout; it gets the layout's bytes. */
+	readonly fill?: (body: DataView) => void;
 };
 
 export type Answer = {
@@ -76,9 +79,17 @@ function writeField(layout: Layout, name: string, view: DataView, base: number, 
 			return view.setUint16(at, value, true);
 		case 'u32':
 			return view.setUint32(at, value, true);
+		case 'i32':
+			return view.setInt32(at, value, true);
 		default:
 			return writeU64(view, at, value);
 	}
+}
+
+/** As the transport for /dev/fuse has it. */
+function outcomeOf(number: number): 'sent' | 'gone' | 'refused' {
+	if (number === 0) return 'sent';
+	return number === errno.ESTALE || number === errno.ENODEV ? 'gone' : 'refused';
 }
 
 export class FakeKernel implements Transport {
@@ -103,23 +114,30 @@ export class FakeKernel implements Transport {
 		return request.length;
 	}
 
-	/** Takes the messages that answer nothing; without it they are among what `exchange` returns. */
-	onNotification: ((message: Uint8Array) => 'sent' | 'gone' | 'refused') | undefined;
+	/**
+	 * Takes the messages that answer nothing, and returns 0 or the errno of the write(2) that brought
+	 * them; without it they are among what `exchange` returns.
+	 */
+	onNotification: ((message: Uint8Array) => number) | undefined;
 
 	send(from: Uint8Array, length: number): 'sent' | 'gone' | 'refused' {
 		const unique = readU64(new DataView(from.buffer, from.byteOffset), outHeader.at.unique);
 		if (unique === 0 && this.onNotification !== undefined) {
-			return this.onNotification(from.slice(0, length));
+			return outcomeOf(this.onNotification(from.slice(0, length)));
 		}
 		this.#sent.push(from.slice(0, length));
 		return this.sendResult;
 	}
 
+	/** Whether the server has accepted it. */
+	hasAgreed(flag: InitFlag): boolean {
+		return this.connection?.agreement?.flags.has(flag) === true;
+	}
+
 	/** What a request starts with, after what was agreed on. */
 	#layoutOf({request, requestWith}: Operation): Layout | undefined {
 		if (requestWith === undefined) return request;
-		const isAgreed = this.connection?.agreement?.flags.has(requestWith.flag) === true;
-		return isAgreed ? requestWith.layout : request;
+		return this.hasAgreed(requestWith.flag) ? requestWith.layout : request;
 	}
 
 	/** The bytes of a request, as well-formed as what it is made of. */
@@ -145,6 +163,7 @@ export class FakeKernel implements Transport {
 			if (layout === undefined) throw new RangeError(`${name} has no fields`);
 			writeField(layout, field, view, inHeader.sizeBytes, value);
 		}
+		ask.fill?.(new DataView(bytes.buffer, inHeader.sizeBytes, fixed));
 		let position = inHeader.sizeBytes + fixed;
 		for (const each of names) {
 			bytes.set(each, position);

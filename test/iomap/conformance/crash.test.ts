@@ -3,10 +3,10 @@
  * was appended is there as far as the file says it is, and nothing of what lay on the disk before shows.
  */
 import type {ExecutionContext} from 'ava';
+import {Random} from '../../fuzz/random.ts';
 import {CrashDevice, crashesOf} from '../../support/crash-device.ts';
 import type {Node} from '../../support/iomap-kernel/kernel.ts';
 import {findProblems, mountIomap} from '../../support/iomap-kernel/mounted.ts';
-import {randomFrom} from '../../support/iomap-kernel/random.ts';
 import {mke2fs} from '../../support/made-volume.ts';
 import {missing, testUnless} from '../../support/skip.ts';
 
@@ -31,7 +31,7 @@ function bytesAt(position: number, length: number): Uint8Array {
 function work(device: CrashDevice<Promise>, seed: number): void {
 	const {kernel} = mountIomap(device.base, {device});
 	kernel.mount();
-	const random = randomFrom(seed);
+	const random = new Random(seed);
 	const promise = {
 		log: {synced: 0, written: 0},
 		direct: {synced: 0, written: 0},
@@ -44,22 +44,23 @@ function work(device: CrashDevice<Promise>, seed: number): void {
 	kernel.write(scratch, 0, bytesAt(0, 60_000));
 	mark();
 	for (let step = 0; step < 25; step++) {
-		const name = names[random(names.length)] ?? 'log';
+		const name = names[random.below(names.length)] ?? 'log';
 		const file = files.get(name);
 		if (file === undefined) throw new Error(name);
 		const position = promise[name].written;
-		const length = name === 'direct' ? (1 + random(20)) * 512 : 1 + random(12_000);
+		const length = name === 'direct' ? (1 + random.below(20)) * 512 : 1 + random.below(12_000);
 		promise[name].written = position + length;
 		mark();
 		append(kernel, file, name, position, length);
-		if (random(3) === 0) kernel.writeBack(file);
-		if (random(4) === 0) {
+		if (random.below(3) === 0) kernel.writeBack(file);
+		if (random.below(4) === 0) {
 			kernel.fsync(file);
 			promise[name].synced = promise[name].written;
 			mark();
 		}
-		if (random(5) === 0) kernel.fallocate(scratch, 3, random(40_000), 1 + random(20_000));
-		if (random(6) === 0) kernel.truncate(scratch, random(80_000));
+		if (random.below(5) === 0)
+			kernel.fallocate(scratch, 3, random.below(40_000), 1 + random.below(20_000));
+		if (random.below(6) === 0) kernel.truncate(scratch, random.below(80_000));
 	}
 }
 
@@ -77,7 +78,7 @@ function append(
 		kernel.writeDirect(file, position, bytes);
 	} else {
 		kernel.truncate(file, position + length);
-		for (const [index, byte] of bytes.entries()) kernel.store(file, position + index, byte);
+		kernel.store(file, position, bytes);
 	}
 }
 
@@ -125,13 +126,13 @@ for (const [title, options] of [
 		const image = mke2fs([...options, '-E', 'nodiscard'], `${size / 1024}k`, before);
 		const device = new CrashDevice<Promise>(image);
 		work(device, seed);
-		const random = randomFrom(seed);
+		const random = new Random(seed);
 		// Some of all that there are, spread over the whole of the work.
 		const oneIn = Math.max(1, Math.floor((3 * device.events.length) / statesMax));
 		const seen = new Set<string>();
 		let judged = 0;
 		for (const crash of crashesOf(device, {seed, lossesPerEpoch: 3})) {
-			if (crash.mark === undefined || random(oneIn) !== 0 || seen.has(crash.key)) continue;
+			if (crash.mark === undefined || random.below(oneIn) !== 0 || seen.has(crash.key)) continue;
 			seen.add(crash.key);
 			judged++;
 			judge(t, crash.image(), crash.mark);

@@ -20,5 +20,3 @@ export const imageKinds: readonly ImageKind[] = [
 		size: '3M',
 	},
 ];
-
-export const stepsMax = 120;

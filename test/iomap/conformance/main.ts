@@ -1,8 +1,8 @@
 /** `npm run iomap:conformance`: random sequences through the kernel in memory, for long. */
 import {parseArgs} from 'node:util';
-import {assertContents, RandomWork} from '../../support/iomap-kernel/random.ts';
 import {mke2fs} from '../../support/made-volume.ts';
-import {imageKinds, stepsMax} from './kinds.ts';
+import {imageKinds} from './kinds.ts';
+import {runSequence} from './sequence.ts';
 
 const usage = `Usage: npm run iomap:conformance -- [options]
 
@@ -18,20 +18,6 @@ function number(text: string, name: string): number {
 	if (Number.isSafeInteger(value) && value >= 0) return value;
 	process.stderr.write(`iomap:conformance: --${name} wants a number, not "${text}"\n`);
 	process.exit(2);
-}
-
-function runOne(image: Uint8Array, seed: number): void {
-	const work = new RandomWork(image.slice(), seed);
-	try {
-		for (let step = 0; step < stepsMax; step++) work.step();
-		const problem = work.mount.end();
-		if (problem !== undefined) throw new Error(problem);
-		if (work.mount.problems.length > 0) throw new Error(work.mount.problems.join('\n'));
-		assertContents(work.mount.device.bytes, work);
-	} catch (error) {
-		const parts = [work.log.slice(-40), work.mount.kernel.trace.slice(-20)];
-		throw new Error(parts.map(part => part.join('\n')).join('\n\n'), {cause: error});
-	}
 }
 
 const {values} = parseArgs({
@@ -53,10 +39,10 @@ if (values.help) {
 		for (let seed = first; seed < first + count; seed++) {
 			done++;
 			try {
-				runOne(image, seed);
+				runSequence(image, seed);
 			} catch (error) {
 				failed++;
-				console.error(`${name}, seed ${seed}:`, error);
+				console.error(`${name}:`, error);
 			}
 		}
 		process.stdout.write(`${name}: ${count} sequences\n`);

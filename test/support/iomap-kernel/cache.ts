@@ -18,6 +18,10 @@ export class RecordCache {
 		return this.#records.find(({offset, length}) => offset <= at && offset + length > at);
 	}
 
+	clear(): void {
+		this.#records = [];
+	}
+
 	/** Takes the place of what is there, and goes on what it follows. */
 	upsert(record: WireRecord): void {
 		this.remove(record.offset, record.offset + record.length);

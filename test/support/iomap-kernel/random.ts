@@ -1,37 +1,27 @@
 /** Random work on files through the kernel in memory, and on arrays of bytes beside it. */
 
+import {Random} from '../../fuzz/random.ts';
 import type {Node} from './kernel.ts';
-import {type IomapMount, type IomapMountOptions, mountIomap} from './mounted.ts';
+import type {ServedMount} from './mounted.ts';
 import {errnos, KernelError} from './wire.ts';
 
 const fileBytesMax = 400_000;
 const sector = 512;
 const filesMax = 6;
 
-/** Numbers from a seed: mulberry32. */
-export function randomFrom(seed: number): (below: number) => number {
-	let state = seed >>> 0;
-	return below => {
-		state = (state + 0x6d2b_79f5) >>> 0;
-		let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-		mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-		return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-	};
-}
-
 type File = {name: string; node: Node; bytes: Uint8Array; openCount: number};
 
 export class RandomWork {
-	readonly mount: IomapMount;
+	readonly mount: ServedMount;
 	readonly log: string[] = [];
-	readonly #random: (below: number) => number;
+	readonly #random: Random;
 	readonly #files: File[] = [];
 	#nextName = 0;
 
-	constructor(image: Uint8Array, seed: number, options: IomapMountOptions = {}) {
-		this.mount = mountIomap(image, options);
-		if (!this.mount.kernel.mount()) throw new Error('the server does not take part');
-		this.#random = randomFrom(seed);
+	constructor(mount: ServedMount, seed: number) {
+		this.mount = mount;
+		if (!mount.kernel.mount()) throw new Error('the server does not take part');
+		this.#random = new Random(seed);
 	}
 
 	/** What the files must hold, by name. */
@@ -45,7 +35,7 @@ export class RandomWork {
 			this.#create();
 			return;
 		}
-		const file = this.#files[this.#random(this.#files.length)];
+		const file = this.#files[this.#random.below(this.#files.length)];
 		if (file === undefined) throw new Error('no file');
 		try {
 			this.#pick()(file);
@@ -75,7 +65,7 @@ export class RandomWork {
 			[2, file => this.#rename(file)],
 			[2, file => this.#report(file)],
 		];
-		let left = this.#random(choices.reduce((sum, [weight]) => sum + weight, 0));
+		let left = this.#random.below(choices.reduce((sum, [weight]) => sum + weight, 0));
 		for (const [weight, action] of choices) {
 			left -= weight;
 			if (left < 0) return action;
@@ -84,7 +74,7 @@ export class RandomWork {
 	}
 
 	#bytes(length: number): Uint8Array {
-		const start = this.#random(251);
+		const start = this.#random.below(251);
 		return Uint8Array.from({length}, (_, index) => (start + index * 7 + (index >>> 9)) & 0xff);
 	}
 
@@ -102,16 +92,16 @@ export class RandomWork {
 	}
 
 	#write(file: File): void {
-		const position = this.#random(Math.min(file.bytes.length + 20_000, fileBytesMax));
-		const bytes = this.#bytes(1 + this.#random(30_000));
+		const position = this.#random.below(Math.min(file.bytes.length + 20_000, fileBytesMax));
+		const bytes = this.#bytes(1 + this.#random.below(30_000));
 		this.#note(`write ${file.name} ${position}+${bytes.length}`);
 		this.mount.kernel.write(file.node, position, bytes);
 		this.#put(file, position, bytes);
 	}
 
 	#writeDirect(file: File): void {
-		const position = this.#random(Math.ceil((file.bytes.length + 10_000) / sector)) * sector;
-		const bytes = this.#bytes((1 + this.#random(40)) * sector);
+		const position = this.#random.below(Math.ceil((file.bytes.length + 10_000) / sector)) * sector;
+		const bytes = this.#bytes((1 + this.#random.below(40)) * sector);
 		this.#note(`write direct ${file.name} ${position}+${bytes.length}`);
 		this.mount.kernel.writeDirect(file.node, position, bytes);
 		this.#put(file, position, bytes);
@@ -126,15 +116,15 @@ export class RandomWork {
 	}
 
 	#read(file: File): void {
-		const position = this.#random(file.bytes.length + 1000);
-		const length = this.#random(50_000);
+		const position = this.#random.below(file.bytes.length + 1000);
+		const length = this.#random.below(50_000);
 		this.#note(`read ${file.name} ${position}+${length}`);
 		this.#compare(file, position, this.mount.kernel.read(file.node, position, length), length);
 	}
 
 	#readDirect(file: File): void {
-		const position = this.#random(Math.ceil(file.bytes.length / sector) + 1) * sector;
-		const length = (1 + this.#random(60)) * sector;
+		const position = this.#random.below(Math.ceil(file.bytes.length / sector) + 1) * sector;
+		const length = (1 + this.#random.below(60)) * sector;
 		this.#note(`read direct ${file.name} ${position}+${length}`);
 		this.#compare(
 			file,
@@ -162,14 +152,14 @@ export class RandomWork {
 
 	#store(file: File): void {
 		if (file.bytes.length === 0) return;
-		const position = this.#random(file.bytes.length);
+		const position = this.#random.below(file.bytes.length);
 		this.#note(`store ${file.name} ${position}`);
-		this.mount.kernel.store(file.node, position, 0xa5);
+		this.mount.kernel.store(file.node, position, Uint8Array.of(0xa5));
 		file.bytes[position] = 0xa5;
 	}
 
 	#truncate(file: File): void {
-		const size = this.#random(Math.min(file.bytes.length * 2 + 5000, fileBytesMax));
+		const size = this.#random.below(Math.min(file.bytes.length * 2 + 5000, fileBytesMax));
 		this.#note(`truncate ${file.name} ${size}`);
 		this.mount.kernel.truncate(file.node, size);
 		this.#resize(file, size);
@@ -182,9 +172,9 @@ export class RandomWork {
 	}
 
 	#fallocate(file: File): void {
-		const mode = [0, 1, 3, 16, 17][this.#random(5)] ?? 0;
-		const position = this.#random(file.bytes.length + 5000);
-		const length = 1 + this.#random(60_000);
+		const mode = [0, 1, 3, 16, 17][this.#random.below(5)] ?? 0;
+		const position = this.#random.below(file.bytes.length + 5000);
+		const length = 1 + this.#random.below(60_000);
 		this.#note(`fallocate ${mode} ${file.name} ${position}+${length}`);
 		this.mount.kernel.fallocate(file.node, mode, position, length);
 		const end = position + length;
@@ -194,17 +184,17 @@ export class RandomWork {
 
 	#fsync(file: File): void {
 		this.#note(`fsync ${file.name}`);
-		this.mount.kernel.fsync(file.node, this.#random(2) === 0);
+		this.mount.kernel.fsync(file.node, this.#random.below(2) === 0);
 	}
 
 	#reopen(file: File): void {
 		const {kernel} = this.mount;
-		if (file.openCount > 1 || this.#random(2) === 0) {
+		if (file.openCount > 1 || this.#random.below(2) === 0) {
 			this.#note(`close ${file.name}`);
 			kernel.close(file.node);
 			file.openCount--;
 		}
-		if (file.openCount === 0 || this.#random(3) === 0) {
+		if (file.openCount === 0 || this.#random.below(3) === 0) {
 			this.#note(`open ${file.name}`);
 			kernel.open(file.node);
 			file.openCount++;
@@ -241,7 +231,8 @@ export class RandomWork {
 		const {kernel} = this.mount;
 		const name = `f${this.#nextName++}`;
 		this.#note(`rename ${file.name} ${name}`);
-		kernel.rename(kernel.root(), file.name, kernel.root(), name);
+		const parent = kernel.root();
+		kernel.rename({parent, name: file.name}, {parent, name});
 		file.name = name;
 	}
 
@@ -252,14 +243,13 @@ export class RandomWork {
 	}
 }
 
-/** Throws where what lies in the image is not what `work` has left. */
-export function assertContents(image: Uint8Array, work: RandomWork): void {
-	const mount = mountIomap(image.slice());
-	if (!mount.kernel.mount()) throw new Error('the server does not take part');
+/** Throws where what `mount` serves is not what `work` has left. */
+export function assertContents({kernel}: ServedMount, work: RandomWork): void {
+	if (!kernel.mount()) throw new Error('the server does not take part');
 	for (const [name, bytes] of work.contents()) {
-		const node = mount.kernel.lookup(mount.kernel.root(), name);
+		const node = kernel.lookup(kernel.root(), name);
 		if (node === undefined) throw new Error(`${name} is gone`);
-		const found = mount.kernel.read(node, 0, bytes.length + 1);
+		const found = kernel.read(node, 0, bytes.length + 1);
 		if (Buffer.compare(found, bytes) !== 0) throw new Error(`${name} differs after a new mount`);
 	}
 }

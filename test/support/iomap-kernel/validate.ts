@@ -47,9 +47,11 @@ export function checkBegin(
 	read: WireRecord,
 	write: WireRecord,
 	position: number,
-	geometry: Geometry,
+	geometry: Geometry & {readonly hasCache: boolean},
 ): void {
-	for (const record of [read, write]) {
+	// Of "look again" nothing but the type is looked at.
+	const isRetry = read.type === types.retryCache && geometry.hasCache;
+	for (const record of isRetry ? [write] : [read, write]) {
 		checkRecord(record, geometry);
 		if (record.offset > BigInt(position)) refuse('a mapping that starts after what was asked for');
 		if (record.offset + record.length <= BigInt(position)) refuse('a mapping that ends before it');

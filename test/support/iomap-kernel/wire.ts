@@ -3,8 +3,6 @@
  * time, from the description of what a running kernel was seen to send, and not from `iomap/`, so
  * that an error there is not made here as well.
  */
-export const opcodes = {begin: 4094, end: 4095, ioend: 4093, config: 4092, freeze: 4089} as const;
-
 export const beginOps = {
 	write: 0x1,
 	zero: 0x2,
@@ -13,19 +11,34 @@ export const beginOps = {
 	direct: 0x10,
 	noWait: 0x20,
 	overwriteOnly: 0x40,
+	unshare: 0x80,
 	atomic: 0x200,
 	swapFile: 0x4000_0000,
 	writeback: 0x8000_0000,
 } as const;
 
+/** In the order in which traces name them. */
 export const ioendFlags = {
-	shared: 0x1,
-	unwritten: 0x2,
 	direct: 0x8,
-	append: 0x10,
+	shared: 0x1,
 	writeback: 0x20,
+	unwritten: 0x2,
+	boundary: 0x4,
+	append: 0x10,
 	swapOff: 0x40,
 } as const;
+
+/** Flags of a mapping that a server may set. */
+export const recordFlags = {new: 0x1, dirty: 0x2, shared: 0x4} as const;
+
+/** Of the mapping in END alone. */
+export const endFlags = {sizeChanged: 0x100} as const;
+
+/** The flags of a request by their names, as a trace shows them. */
+export function namesOf(names: {readonly [name: string]: number}, flags: number): string {
+	const set = Object.entries(names).filter(([, bit]) => (flags & bit) !== 0);
+	return set.map(([name]) => name.toUpperCase()).join('|');
+}
 
 export const types = {
 	hole: 0,
@@ -38,7 +51,6 @@ export const types = {
 	pureOverwrite: 255,
 } as const;
 
-export const recordBytes = 32;
 export const noAddress = 0xffff_ffff_ffff_ffffn;
 
 /** A mapping record as it travels. */
@@ -62,6 +74,15 @@ export function readRecord(view: DataView, at: number): WireRecord {
 	};
 }
 
+export function writeRecord(view: DataView, at: number, record: WireRecord): void {
+	view.setBigUint64(at, record.offset, true);
+	view.setBigUint64(at + 8, record.length, true);
+	view.setBigUint64(at + 16, record.address, true);
+	view.setUint16(at + 24, record.type, true);
+	view.setUint16(at + 26, record.flags, true);
+	view.setUint32(at + 28, record.device, true);
+}
+
 /** A system call that failed. */
 export class KernelError extends Error {
 	override readonly name = 'KernelError';
@@ -75,9 +96,13 @@ export class KernelError extends Error {
 
 export const errnos = {
 	EPERM: 1,
+	ENOENT: 2,
 	EIO: 5,
 	EAGAIN: 11,
+	EEXIST: 17,
+	ENODEV: 19,
 	EINVAL: 22,
+	EFBIG: 27,
 	ENOSPC: 28,
 	ENOSYS: 38,
 	EOPNOTSUPP: 95,

@@ -1,0 +1,287 @@
+/** The page cache: bytes of files in memory, filled from the device and written out to it. */
+import type {BlockDevice} from '../../../ext4/index.ts';
+import {addressOf, endOf, type Found, type Mappings} from './mappings.ts';
+import type {Node, Page} from './node.ts';
+import type {Requests} from './requests.ts';
+import {
+	beginOps,
+	errnos,
+	ioendFlags,
+	KernelError,
+	recordFlags,
+	types,
+	type WireRecord,
+} from './wire.ts';
+
+/** What is read ahead at once, in bytes. */
+const readAheadBytes = {least: 16 * 1024, most: 128 * 1024} as const;
+/** What requests that come from the page cache are rounded up to. */
+const pageBytes = 4096;
+
+/** Blocks that were written out one after the other, and are told of together. */
+type Run = {
+	readonly start: number;
+	end: number;
+	readonly isUnwritten: boolean;
+	readonly isShared: boolean;
+	readonly address: number;
+};
+
+export type PageCacheOptions = {
+	readonly requests: Requests;
+	readonly mappings: Mappings;
+	readonly device: BlockDevice;
+	readonly deviceNumber: number;
+};
+
+export class PageCache {
+	/** Called before each page that a write fills: for what may happen in between. */
+	beforePage: () => void = () => {};
+	readonly #requests: Requests;
+	readonly #mappings: Mappings;
+	readonly #device: BlockDevice;
+	readonly #deviceNumber: number;
+	readonly #unit: number;
+
+	constructor({requests, mappings, device, deviceNumber}: PageCacheOptions) {
+		this.#requests = requests;
+		this.#mappings = mappings;
+		this.#device = device;
+		this.#deviceNumber = deviceNumber;
+		this.#unit = mappings.blockSize;
+	}
+
+	/** The page to read from. `end`: up to which byte the file is about to be read. */
+	forRead(node: Node, index: number, end: number): Page {
+		const known = node.pages.get(index);
+		if (known !== undefined) return known;
+		const position = index * this.#unit;
+		const {least, most} = readAheadBytes;
+		const wanted = Math.min(most, Math.max(least, end - position));
+		const behind = Math.ceil(node.size / pageBytes) * pageBytes;
+		const length = Math.max(pageBytes, Math.min(wanted, behind - position));
+		const {source} = this.#findForRead(node, position, length);
+		const last = Math.min(Math.ceil(end / this.#unit), Math.ceil(endOf(source) / this.#unit));
+		for (let at = index; at < last; at++) {
+			if (!node.pages.has(at)) this.#fill(node, at, source);
+		}
+		const page = node.pages.get(index);
+		if (page === undefined) throw new Error('a mapping that does not cover what was asked for');
+		return page;
+	}
+
+	/** Whatever the server says, who reads through the page cache hears EIO. */
+	#findForRead(node: Node, position: number, length: number): Found {
+		try {
+			return this.#mappings.find(node, position, length, 0);
+		} catch (error) {
+			if (!(error instanceof KernelError)) throw error;
+			throw new KernelError(errnos.EIO, error.message);
+		}
+	}
+
+	#fill(node: Node, index: number, record: WireRecord): Page {
+		const page = {bytes: this.#contents(node, index, record), isDirty: false};
+		// What lies behind the end of the file is shown to nobody.
+		const behind = node.size - index * this.#unit;
+		if (behind < this.#unit) page.bytes.fill(0, Math.max(0, behind));
+		node.pages.set(index, page);
+		return page;
+	}
+
+	#contents(node: Node, index: number, record: WireRecord): Uint8Array {
+		const bytes = new Uint8Array(this.#unit);
+		const position = index * this.#unit;
+		if (record.type === types.mapped && (record.flags & recordFlags.new) === 0) {
+			this.#device.read(addressOf(record, position), bytes);
+		} else if (record.type === types.inline) {
+			bytes.set(this.#readInline(node, position));
+		}
+		return bytes;
+	}
+
+	/** Data that lies in the metadata comes by a request. */
+	#readInline(node: Node, position: number): Uint8Array {
+		const {error, payload} = this.#requests.send('READ', {
+			nodeId: node.id,
+			fields: {fh: 0, offset: position, size: this.#unit},
+		});
+		if (error !== 0) throw new KernelError(error, 'READ of inline data');
+		if (payload.length === 0) throw new KernelError(errnos.EIO, 'READ of inline data is empty');
+		return payload;
+	}
+
+	#writeInline(node: Node, position: number, bytes: Uint8Array): void {
+		const view = this.#requests.ask('WRITE', {
+			nodeId: node.id,
+			fields: {fh: 0, offset: position, size: bytes.length},
+			data: bytes,
+		});
+		const written = view.getUint32(0, true);
+		if (written !== bytes.length)
+			throw new KernelError(errnos.EIO, 'WRITE of inline data is short');
+	}
+
+	/**
+	 * Puts bytes into pages and makes them dirty, as far as the mapping is valid; returns how many.
+	 */
+	write(node: Node, position: number, bytes: Uint8Array, found: Found): number {
+		if (found.target.type === types.inline) {
+			// Where both halves lie in the metadata, what is written over is read first.
+			if (found.source.type === types.inline && found.source !== found.target) {
+				this.#readInline(node, position);
+			}
+			this.#writeInline(node, position, bytes);
+			this.drop(node, position, position + bytes.length);
+			return bytes.length;
+		}
+		let done = 0;
+		while (done < bytes.length) {
+			const at = position + done;
+			this.beforePage();
+			if (!this.#mappings.isValid(node, found)) break;
+			const index = Math.floor(at / this.#unit);
+			const within = at % this.#unit;
+			const count = Math.min(bytes.length - done, this.#unit - within);
+			const page = node.pages.get(index) ?? this.#fill(node, index, found.source);
+			page.bytes.set(bytes.subarray(done, done + count), within);
+			page.isDirty = true;
+			done += count;
+		}
+		return done;
+	}
+
+	/** Takes pages out. What is dirty must have been written out, or lie behind a new end. */
+	drop(node: Node, from: number, to = Number.POSITIVE_INFINITY): void {
+		for (const [index, page] of node.pages) {
+			const start = index * this.#unit;
+			if (start + this.#unit <= from || start >= to) continue;
+			if (page.isDirty && to !== Number.POSITIVE_INFINITY) {
+				throw new Error('a dirty page is dropped');
+			}
+			node.pages.delete(index);
+		}
+	}
+
+	/** Makes a range zeros: holes and unwritten space are that already, but for pages in memory. */
+	zero(node: Node, from: number, to: number): void {
+		for (let at = from; at < to; ) {
+			const {source, target} = this.#mappings.find(node, at, to - at, beginOps.zero);
+			const end = Math.min(to, endOf(target));
+			for (let position = at; position < end; ) {
+				const index = Math.floor(position / this.#unit);
+				const count = Math.min(end, (index + 1) * this.#unit) - position;
+				this.#zeroInPage(node, index, position % this.#unit, count, source);
+				position += count;
+			}
+			at = end;
+		}
+	}
+
+	#zeroInPage(node: Node, index: number, within: number, count: number, source: WireRecord): void {
+		const known = node.pages.get(index);
+		const isData = source.type === types.mapped;
+		if (!isData && known === undefined) return;
+		const page = known ?? this.#fill(node, index, source);
+		page.bytes.fill(0, within, within + count);
+		if (isData) page.isDirty = true;
+	}
+
+	/** Writes dirty pages out, in order, and tells the server where its metadata must change. */
+	writeBack(node: Node, from = 0, to = Number.POSITIVE_INFINITY): void {
+		const dirty = [...node.pages]
+			.filter(([index, page]) => {
+				const start = index * this.#unit;
+				return page.isDirty && start < to && start + this.#unit > from;
+			})
+			.sort(([a], [b]) => a - b);
+		let run: Run | undefined;
+		let found: Found | undefined;
+		for (const [index, page] of dirty) {
+			const position = index * this.#unit;
+			page.isDirty = false;
+			// What was written and then cut off is nobody's any more.
+			if (position >= node.size) continue;
+			if (found === undefined || !this.#covers(node, found, position)) {
+				found = this.#findForWriteBack(node, position);
+			}
+			const {target} = found;
+			if (target.type === types.hole) continue;
+			const end = Math.min(position + this.#unit, node.size);
+			this.#writeOut(page, end - position, addressOf(target, position));
+			const next = runFrom(position, end, target);
+			if (run !== undefined && follows(run, next)) {
+				run.end = end;
+			} else {
+				this.#written(node, run);
+				run = next;
+			}
+		}
+		this.#written(node, run);
+	}
+
+	#covers(node: Node, found: Found, position: number): boolean {
+		const {offset} = found.target;
+		return (
+			Number(offset) <= position &&
+			position < endOf(found.target) &&
+			this.#mappings.isValid(node, found)
+		);
+	}
+
+	#findForWriteBack(node: Node, position: number): Found {
+		const found = this.#mappings.find(node, position, this.#unit, beginOps.writeback);
+		const {type} = found.target;
+		if (type === types.inline || type === types.delalloc) {
+			throw new KernelError(errnos.EIO, 'writing out wants a place on a device');
+		}
+		return found;
+	}
+
+	#writeOut(page: Page, bytesInFile: number, address: number): void {
+		const bytes = page.bytes.slice();
+		bytes.fill(0, bytesInFile);
+		this.#device.write(address, bytes);
+	}
+
+	#written(node: Node, run: Run | undefined): void {
+		if (run === undefined) return;
+		const {start, end, isUnwritten, isShared, address} = run;
+		const isAppend = end > node.recordedSize;
+		const flags =
+			ioendFlags.writeback |
+			(isUnwritten ? ioendFlags.unwritten : 0) |
+			(isShared ? ioendFlags.shared : 0) |
+			(isAppend ? ioendFlags.append : 0);
+		if (isUnwritten || isAppend || isShared) {
+			try {
+				// Sectors, not the bytes that the header promises.
+				const place = {address: address / 512, device: this.#deviceNumber};
+				this.#mappings.ioend(node, start, end - start, flags, place);
+			} catch (error) {
+				// Dropped: a server must say it at the next fsync.
+				if (!(error instanceof KernelError)) throw error;
+			}
+		}
+		this.#mappings.drop(node, start, end);
+	}
+}
+
+function runFrom(start: number, end: number, target: WireRecord): Run {
+	return {
+		start,
+		end,
+		isUnwritten: target.type === types.unwritten,
+		isShared: (target.flags & recordFlags.shared) !== 0,
+		address: addressOf(target, start),
+	};
+}
+
+function follows(run: Run, next: Run): boolean {
+	return (
+		run.end === next.start &&
+		run.address + run.end - run.start === next.address &&
+		run.isUnwritten === next.isUnwritten &&
+		run.isShared === next.isShared
+	);
+}

@@ -1,0 +1,88 @@
+/** The real server behind a transport of a test's choice: what `src/server-main.ts` puts together. */
+import {type BlockDevice, openForWriting, type Volume} from '../../../ext4/index.ts';
+import {Window} from '../../../images/index.ts';
+import {v7} from '../../../iomap/index.ts';
+import {errnoOf} from '../../../src/errno.ts';
+import {FileSystem, initFlags, transferBytesMax} from '../../../src/filesystem.ts';
+import {Connection} from '../../../src/fuse/connection.ts';
+import {iomapOperations} from '../../../src/fuse/iomap-operations.ts';
+import {newestMinor} from '../../../src/fuse/layout.ts';
+import {operations} from '../../../src/fuse/operations.ts';
+import type {Transport} from '../../../src/fuse/transport.ts';
+import type {ServerConfig} from '../../../src/mount/server-config.ts';
+import {defaultConfig} from '../server-config.ts';
+import type {Clock} from './node.ts';
+
+/** Every request there is on such a kernel. */
+export const iomapTable = [...operations, ...iomapOperations(v7)];
+
+/** The number that the kernel gives the server's device. */
+export const deviceNumber = 3;
+
+export type ServerOptions = {
+	readonly transport: Transport;
+	readonly device: BlockDevice;
+	readonly clock: Clock;
+	/** The file system begins at this byte of the device. */
+	readonly startBytes?: number;
+	readonly config?: Partial<ServerConfig>;
+};
+
+export type Server = {
+	readonly connection: Connection;
+	readonly fileSystem: FileSystem;
+	readonly volume: Volume;
+	/** What it found wrong with what it was asked, and faults of its own. */
+	readonly problems: readonly string[];
+};
+
+export function makeServer(options: ServerOptions): Server {
+	const {transport, device, clock, startBytes = 0} = options;
+	const inside = new Window(device, startBytes, device.sizeBytes - startBytes);
+	let generation = 1;
+	const volume = openForWriting(inside, {
+		clock: () => clock.now,
+		randomUint32: () => generation++,
+	});
+	const config: ServerConfig = {
+		...defaultConfig,
+		readOnly: false,
+		allowOther: false,
+		...options.config,
+	};
+	const problems: string[] = [];
+	const malformed = (problem: string) => problems.push(problem);
+	const fileSystem = new FileSystem(volume, {
+		config,
+		status: () => new Uint8Array(),
+		invalidateAttributes: nodeId => connection.invalidateAttributes(nodeId),
+		iomap: {
+			dialect: v7,
+			startBytes,
+			registerDevice: () => deviceNumber,
+			notify: ({code, payload}) => connection.notify(code, payload),
+			malformed,
+		},
+	});
+	const connection: Connection = new Connection(
+		transport,
+		fileSystem.handlers,
+		{
+			flags: initFlags(config),
+			minor: newestMinor,
+			maxTransferBytes: transferBytesMax,
+			maxBackground: 16,
+			experiment: {bit: v7.initBit, minor: v7.minor},
+		},
+		{
+			failed(error, operation) {
+				const number = errnoOf(error);
+				if (number === 5 || number === 117) problems.push(`${operation}: ${String(error)}`);
+				return number;
+			},
+			malformed,
+		},
+		iomapTable,
+	);
+	return {connection, fileSystem, volume, problems};
+}
