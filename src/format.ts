@@ -108,8 +108,8 @@ export function aclText(entries: readonly AclEntry[]): string {
 }
 
 /** `1 file`, `2 files`. */
-export function countOf(count: number, noun: string): string {
-	return `${count} ${noun}${count === 1 ? '' : 's'}`;
+export function countOf(count: number, noun: string, plural = `${noun}s`): string {
+	return `${count} ${count === 1 ? noun : plural}`;
 }
 
 /** `6d6b696d-6765-4000-8000-000000000001`. Of any 16 bytes: old tools made ids of no version. */

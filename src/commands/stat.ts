@@ -13,6 +13,7 @@ import {parseCommand} from '../command-line.ts';
 import {describeFailure} from '../failure.ts';
 import {
 	aclText,
+	countOf,
 	describeFlags,
 	fullTime,
 	isoTime,
@@ -106,7 +107,7 @@ function rowsOf(volume: Volume, {found, target}: FileFacts): (readonly [string, 
 		['File', quoteName(path) + (target === undefined ? '' : ` -> ${quoteName(target)}`)],
 		['Type', typeNames[inode.type]],
 		['Inode', String(inode.number)],
-		['Size', `${inode.sizeBytes} bytes`],
+		['Size', countOf(inode.sizeBytes, 'byte')],
 		['Space', `${inode.sectors} sectors of 512 bytes, in blocks of ${volume.geometry.blockSize}`],
 		['Links', String(inode.linkCount)],
 		['Mode', `${permissionText(inode)} ${modeText(inode)}`],
@@ -128,7 +129,10 @@ function attributeRow({name, value, acl, storedIn}: Attribute): [string, string]
 	const short = value.length <= shownValueMax ? quoteName(value) : undefined;
 	const shown = acl ?? short;
 	const is = shown === undefined ? '' : ` = ${shown}`;
-	return ['Attribute', `${quoteName(name)}${is} (${value.length} bytes, in the ${storedIn})`];
+	return [
+		'Attribute',
+		`${quoteName(name)}${is} (${countOf(value.length, 'byte')}, in the ${storedIn})`,
+	];
 }
 
 function textOf(volume: Volume, facts: FileFacts): string {

@@ -2,6 +2,7 @@ import {printable} from '../../images/index.ts';
 import {assertUtf8} from '../argument-bytes.ts';
 import {CliError} from '../cli-error.ts';
 import {parseCommand} from '../command-line.ts';
+import {countOf} from '../format.ts';
 import {askStatus, type StatusAnswer} from '../mount/ask-status.ts';
 import {isExt4box, type Mount, mountAt, readMounts, resolveMountpoint} from '../mount/mounts.ts';
 import {formatTable, print, printJson, printLine} from '../output.ts';
@@ -94,7 +95,8 @@ function sentenceOf(answer: StatusAnswer): string {
 	switch (answer.kind) {
 		case 'answered': {
 			const {status} = answer;
-			const faults = status.faultCount === 0 ? '' : `, ${status.faultCount} errors found`;
+			const faults =
+				status.faultCount === 0 ? '' : `, ${countOf(status.faultCount, 'error')} found`;
 			return `serves for ${duration(status.uptimeSeconds)}${faults}`;
 		}
 		case 'dead':
@@ -134,7 +136,7 @@ function budgetRow({budget}: Status): [string, string] {
 	const refused = exceeded === 0 ? '' : `; ${exceeded} cost too much and were refused`;
 	return [
 		'costliest',
-		`a request with ${mostAccesses} blocks, one with ${mebibytes(mostReadBytes)} read${refused}`,
+		`a request with ${countOf(mostAccesses, 'block')}, one with ${mebibytes(mostReadBytes)} read${refused}`,
 	];
 }
 
@@ -147,12 +149,12 @@ function writingRows({writing, deviceWrites, deviceFlushes}: Status): [string, s
 	return [
 		[
 			'image writes',
-			`${deviceWrites.count}, ${mebibytes(deviceWrites.bytes)}, ${deviceFlushes} flushes`,
+			`${deviceWrites.count}, ${mebibytes(deviceWrites.bytes)}, ${countOf(deviceFlushes, 'flush', 'flushes')}`,
 		],
 		['writing', writing.failure === null ? state : `given up: ${writing.failure}`],
 		[
 			'commits',
-			`${commits} of ${blocksCommitted} blocks, ${checkpoints} checkpoints, ${rollbacks} operations undone`,
+			`${commits} of ${countOf(blocksCommitted, 'block')}, ${countOf(checkpoints, 'checkpoint')}, ${countOf(rollbacks, 'operation')} undone`,
 		],
 		[
 			'inodes',
@@ -165,7 +167,8 @@ function writingRows({writing, deviceWrites, deviceFlushes}: Status): [string, s
 export function describe(mount: Mount, status: Status): string {
 	const {volume, protocol, cpuSeconds, memoryBytes, deviceReads, blockCache} = status;
 	const label = volume.label === '' ? 'no label' : `label ${JSON.stringify(volume.label)}`;
-	const replayed = volume.replayed === 0 ? '' : `, ${volume.replayed} transactions replayed`;
+	const replayed =
+		volume.replayed === 0 ? '' : `, ${countOf(volume.replayed, 'transaction')} replayed`;
 	const access = status.allowOther ? 'others may enter' : 'the mounter alone may enter';
 	const rows: [string, string][] = [
 		['image', `${mount.source} (${status.readOnly ? 'read-only' : 'read-write'}, ${access})`],
@@ -186,7 +189,10 @@ export function describe(mount: Mount, status: Status): string {
 		['sent', mebibytes(status.sentBytes)],
 		['image reads', `${deviceReads.count}, ${mebibytes(deviceReads.bytes)}`],
 		...writingRows(status),
-		['block cache', `${blockCache.hits} hits, ${blockCache.misses} misses`],
+		[
+			'block cache',
+			`${countOf(blockCache.hits, 'hit')}, ${countOf(blockCache.misses, 'miss', 'misses')}`,
+		],
 		...status.lastFaults.map(({time, code, message}): [string, string] => [
 			'found',
 			`${time} ${code}: ${message}`,
