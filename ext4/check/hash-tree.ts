@@ -235,6 +235,20 @@ export class HashTree {
 		}
 	}
 
+	/** Leaves lie as deep as the root says, and nodes above them. */
+	#judgeDepth(
+		ordinal: number,
+		place: {readonly directory: number; readonly logical: number},
+	): void {
+		let found = 0;
+		// Nodes may lead round in a circle, past the root.
+		for (let at = ordinal; at !== 0 && found <= this.#levels; at = this.#parents[at] ?? 0) found++;
+		const isNode = ((this.#marks[ordinal] ?? 0) & marks.node) !== 0;
+		if (isNode ? found < this.#levels : found === this.#levels) return;
+		const expected = isNode ? `less than ${this.#levels}, as it is a node` : this.#levels;
+		this.#directory.state.report('CHECK_INDEX_BLOCK_DEPTH', place, {found, expected});
+	}
+
 	#judge(ordinal: number, logical: number): void {
 		const {state, number} = this.#directory;
 		const place = {directory: number, logical};
@@ -244,6 +258,7 @@ export class HashTree {
 			return;
 		}
 		if ((mark & marks.reachedTwice) !== 0) state.report('CHECK_INDEX_BLOCK_TWICE', place);
+		this.#judgeDepth(ordinal, place);
 		const from = this.#fromHash[ordinal] ?? 0;
 		const to = this.#toHash[ordinal] ?? 0;
 		const lowest = this.#lowest[ordinal] ?? 0;

@@ -244,6 +244,14 @@ export const directoryFindings = {
 			'At most one, or two with large_dir. The kernel does not use such a tree. e2fsck makes it anew.',
 		e2fsck: ['p1.htree-depth', 'p2.htree-bad-root', 'p2.htree-clear'],
 	},
+	CHECK_INDEX_BLOCK_DEPTH: {
+		severity: 'error',
+		sentence:
+			'block {logical} of directory {directory} lies {found} levels below the root of the hash tree; by what the root says it should be {expected}',
+		explanation:
+			'The kernel takes names for a node of the tree, or a node for names. e2fsck makes the tree anew.',
+		e2fsck: ['p2.htree-bad-depth', 'p2.htree-clear'],
+	},
 	CHECK_INDEX_LIMIT: {
 		severity: 'error',
 		sentence:

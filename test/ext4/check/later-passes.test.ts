@@ -235,6 +235,11 @@ const ways: readonly Way[] = [
 		act: damage => damage.view.setUint8(damage.blockAt(many) + 0x1e, 3),
 	},
 	{
+		title: 'a root that tells of a level more than there is',
+		code: 'CHECK_INDEX_BLOCK_DEPTH',
+		act: damage => damage.view.setUint8(damage.blockAt(many) + 0x1e, 1),
+	},
+	{
 		title: 'a root with a wrong header',
 		code: 'CHECK_INDEX_ROOT',
 		act: damage => damage.view.setUint8(damage.blockAt(many) + 0x1d, 4),
