@@ -1,7 +1,7 @@
 /** The mapping of a file as a list of runs, which can be changed before it is written as a tree. */
 import {CorruptError} from '../../errors.ts';
-import {ext4_extent_idx, extentEntrySize, extentHeaderSize} from '../../layout/extent.ts';
 import {type Inode, inodeFlags} from '../../layout/inode.ts';
+import {childAt, type Node, openChild, openRoot} from '../../mapping/extent-node.ts';
 import {mapAt} from '../../mapping/index.ts';
 import {logicalBlocksMax, type Run} from '../../mapping/run.ts';
 import type {Volume} from '../../volume.ts';
@@ -56,7 +56,7 @@ function assertCount(volume: Volume, inode: Inode, count: number): void {
 	});
 }
 
-/** The blocks that hold the inode's mapping itself; it was read without fault before. */
+/** The blocks that hold the inode's mapping itself. Throws `CorruptError`, `DeviceError`. */
 export function readMappingBlocks(volume: Volume, inode: Inode): number[] {
 	return (inode.flags & inodeFlags.extents) !== 0
 		? readExtentNodes(volume, inode)
@@ -65,26 +65,17 @@ export function readMappingBlocks(volume: Volume, inode: Inode): number[] {
 
 function readExtentNodes(volume: Volume, inode: Inode): number[] {
 	const blocks: number[] = [];
-	let depth = inode.blockView.getUint16(6, true);
-	if (depth > 0) pushChildren(inode.blockView, blocks);
-	// Leaves have no nodes below them; there is no need to look at them.
-	for (let from = 0; depth > 1; depth--) {
-		const end = blocks.length;
-		for (const block of blocks.slice(from, end)) {
-			pushChildren(volume.cache.read(block).view, blocks);
+	const visit = (node: Node) => {
+		for (let index = 0; index < node.entryCount; index++) {
+			blocks.push(childAt(node.view, index));
 			assertPieces(inode, blocks.length);
+			// Leaves have no nodes below them; there is no need to look at them.
+			if (node.depth > 1) visit(openChild(volume, inode, node, index));
 		}
-		from = end;
-	}
+	};
+	const root = openRoot(volume, inode);
+	if (root.depth > 0) visit(root);
 	return blocks;
-}
-
-function pushChildren(node: DataView, blocks: number[]): void {
-	const entryCount = node.getUint16(2, true);
-	for (let index = 0; index < entryCount; index++) {
-		const raw = ext4_extent_idx.at(node, extentHeaderSize + index * extentEntrySize);
-		blocks.push(raw.ei_leaf_hi * 2 ** 32 + raw.ei_leaf_lo);
-	}
 }
 
 function readMapBlocks(volume: Volume, inode: Inode): number[] {

@@ -330,6 +330,22 @@ itest('a block of attributes goes with the last inode that has it', t => {
 	t.is(status, 0, output);
 });
 
+itest(
+	'a file whose extent tree lies is corruption, though no fast commit changes its mapping',
+	t => {
+		const image = new FastCommitImage(
+			['-O', '^metadata_csum'],
+			folder => fs.writeFileSync(path.join(folder, 'file'), 'x'.repeat(5000)),
+			// A root of depth 1 that has 32,767 entries.
+			['sif /file block[0] 0x7ffff30a', 'sif /file block[1] 0x00010004'],
+		);
+		const link = (commits: FastCommitBuilder) =>
+			commits.entry('link', 2, image.inodeOf('/file'), 'other');
+		const error = t.throws(() => replay(image, link), {instanceOf: CorruptError});
+		t.is(error.code, 'EXT4_BAD_EXTENT_HEADER');
+	},
+);
+
 const impossible: {
 	readonly [title: string]: (commits: FastCommitBuilder, image: FastCommitImage) => void;
 } = {
