@@ -55,7 +55,7 @@ testUnless(why, 'a file that is written, synced and read again', t => {
 	);
 	t.deepEqual(
 		requestsOf(mount, () => kernel.fsync(file)),
-		['IOEND(WRITEBACK|UNWRITTEN|APPEND) 0+6000', 'SETATTR(times)', 'FSYNC'],
+		['device write', 'IOEND(WRITEBACK|UNWRITTEN|APPEND) 0+6000', 'SETATTR(times)', 'FSYNC'],
 	);
 	kernel.close(file);
 	sameBytes(t, kernel.read(file, 0, 10_000), bytes);
@@ -232,6 +232,7 @@ testUnless(why, 'a small new file takes five round trips', t => {
 		'CREATE',
 		'GETXATTR(security.capability)',
 		'(B,1) 0+4096',
+		'device write',
 		'IOEND(WRITEBACK|UNWRITTEN|APPEND) 0+4096',
 		'RELEASE', // Nobody waits for it.
 	]);

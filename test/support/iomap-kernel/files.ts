@@ -196,6 +196,7 @@ export class Files {
 		const isNew = (target.flags & recordFlags.new) !== 0;
 		if (isUnwritten || isNew) this.#zeroEdges(target, position, end);
 		device.write(addressOf(target, position), bytes);
+		this.#o.requests.trace.push('device write');
 		const isAppend = end > node.recordedSize;
 		const flags =
 			ioendFlags.direct |

@@ -215,6 +215,7 @@ export class PageCache {
 			} else {
 				this.#written(node, run);
 				run = next;
+				this.#requests.trace.push('device write');
 			}
 		}
 		this.#written(node, run);
