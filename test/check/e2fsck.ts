@@ -50,12 +50,7 @@ function numberIn(text: string, name: string): number | undefined {
 /** Checks an image and changes nothing. The image must not be one that the caller writes to meanwhile. */
 export function runE2fsck(image: string): E2fsckVerdict {
 	const log = `${image}.problems`;
-	const options = {
-		env,
-		encoding: 'latin1',
-		timeout: secondsMax * 1000,
-		maxBuffer: 2 ** 26,
-	} as const;
+	const options = {env, encoding: 'latin1', maxBuffer: 2 ** 26, ...limits} as const;
 	const {status, stdout} = spawnSync('e2fsck', ['-fn', '-E', `problem_log=${log}`, image], options);
 	const text = existsSync(log) ? readFileSync(log, 'latin1') : '';
 	rmSync(log, {force: true});

@@ -10,7 +10,10 @@ export type Options = {
 	readonly seed: number;
 	readonly count: number;
 	readonly jobs: number;
-	readonly onJudged?: (judged: Judged) => void;
+	/** Called after a verdict was counted in. */
+	readonly onJudged?: (judged: Judged, campaign: Campaign) => void;
+	/** Verdicts of a run that was stopped: they are counted, and their seeds not judged again. */
+	readonly known?: readonly Judged[];
 };
 
 export type Campaign = {
@@ -42,8 +45,15 @@ export async function runCampaign(options: Options): Promise<Campaign> {
 		crashes: [],
 	};
 	const end = options.seed + options.count;
+	const known = new Set<number>();
+	for (const judged of options.known ?? []) {
+		if (judged.seed < options.seed || judged.seed >= end || known.has(judged.seed)) continue;
+		known.add(judged.seed);
+		take(campaign, judged);
+	}
 	const jobs = Array.from({length: options.jobs}, async (_, job) => {
 		let next: number | undefined = options.seed + job;
+		while (next !== undefined && known.has(next)) next += options.jobs;
 		while (next !== undefined && next < end) next = await runWorker(options, campaign, next, end);
 	});
 	await Promise.all(jobs);
@@ -75,7 +85,7 @@ async function runWorker(
 		current = undefined;
 		const judged = JSON.parse(line.slice('end '.length)) as Judged;
 		take(campaign, judged);
-		options.onJudged?.(judged);
+		options.onJudged?.(judged, campaign);
 	}
 	clearTimeout(watch);
 	const code = await closed;
@@ -98,6 +108,13 @@ function take(campaign: Campaign, judged: Judged): void {
 	if (judged.theirs === judged.ours) campaign.agreedExactly++;
 	if ((judged.theirs === 0) === (judged.ours === 0)) campaign.agreed++;
 	else campaign.disagreements.push(judged);
+}
+
+/** `99.57 % of 2991 (13 disagree)`: how many verdicts agree that something is wrong, or that nothing is. */
+export function agreementText({judged, withoutVerdict, agreed}: Campaign): string {
+	const compared = judged - withoutVerdict;
+	const percent = ((agreed / Math.max(1, compared)) * 100).toFixed(2);
+	return `${percent} % of ${compared} (${compared - agreed} disagree)`;
 }
 
 /** Disagreements that look alike: who objects, and over what. */

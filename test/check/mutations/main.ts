@@ -1,11 +1,19 @@
 /** `npm run check-mutations`: see `usage`. */
-import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {
+	appendFileSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join, resolve} from 'node:path';
 import {parseArgs} from 'node:util';
 import {makeCleanBases} from './bases.ts';
-import {type Campaign, classesOf, runCampaign} from './campaign.ts';
-import {judgeSeed} from './compare.ts';
+import {agreementText, type Campaign, classesOf, runCampaign} from './campaign.ts';
+import {type Judged, judgeSeed} from './compare.ts';
 import {CheckMutator} from './mutate.ts';
 
 const agreementMin = 0.995;
@@ -20,6 +28,8 @@ less than 99.5 %, or where ours crashes or does not end.
   --seed N       the first seed (default 1)
   --jobs N       processes at a time (default 2)
   --base FOLDER  where the images to mutate are kept
+  --verdicts FILE  a line is added to it for each; those of the seeds that it has are taken from it,
+                 so that a run that was stopped goes on
   --only SEED    judge one, and print both verdicts
   --save FILE    with --only: write the image
 `;
@@ -31,6 +41,7 @@ const {values} = parseArgs({
 		seed: {type: 'string', default: '1'},
 		jobs: {type: 'string', default: '2'},
 		base: {type: 'string'},
+		verdicts: {type: 'string'},
 		only: {type: 'string'},
 		save: {type: 'string'},
 	},
@@ -51,7 +62,7 @@ function printCampaign(campaign: Campaign): boolean {
 	for (const {seed, detail} of crashes) print(`CRASH seed ${seed}: ${detail}`);
 	print(`${judged} judged; of ${withoutVerdict} e2fsck itself gave no verdict`);
 	print(
-		`agreement that something is wrong: ${percent(agreed)}; of the exact verdict: ${percent(agreedExactly)}`,
+		`agreement that something is wrong: ${agreementText(campaign)}; of the exact verdict: ${percent(agreedExactly)}`,
 	);
 	print(
 		`slowest: ${slowest.milliseconds.toFixed(0)} ms (seed ${slowest.seed}); ${crashes.length} crashes`,
@@ -59,15 +70,31 @@ function printCampaign(campaign: Campaign): boolean {
 	return crashes.length === 0 && agreed >= agreementMin * compared;
 }
 
+/** The whole lines of a file of verdicts; what a run was writing when it was stopped is left out. */
+function readVerdicts(path: string): Judged[] {
+	if (!existsSync(path)) return [];
+	const lines = readFileSync(path, 'utf8').split('\n');
+	const unfinished = lines.pop() ?? '';
+	if (unfinished !== '') appendFileSync(path, '\n');
+	return lines.filter(isWhole).map(line => JSON.parse(line) as Judged);
+}
+
+function isWhole(line: string): boolean {
+	return line.startsWith('{') && line.endsWith('}');
+}
+
 async function runMany(folder: string): Promise<number> {
-	let count = 0;
+	const {verdicts} = values;
 	const campaign = await runCampaign({
 		folder,
 		seed: Number(values.seed),
 		count: Number(values.count),
 		jobs: Number(values.jobs),
-		onJudged: () => {
-			if (++count % 1000 === 0) print(`${count} judged …`);
+		known: verdicts === undefined ? [] : readVerdicts(verdicts),
+		onJudged: (judged, soFar) => {
+			if (verdicts !== undefined) appendFileSync(verdicts, `${JSON.stringify(judged)}\n`);
+			if (soFar.judged % 1000 !== 0) return;
+			print(`${soFar.judged} judged, ${agreementText(soFar)}, ${soFar.crashes.length} crashes`);
 		},
 	});
 	const results = resolve(import.meta.dirname, '../../../results/check-mutations');
