@@ -4,6 +4,7 @@ import {inodeFlags} from '../layout/inode.ts';
 import {ext4_xattr_header, xattrChecksumAt, xattrMagic} from '../layout/xattr.ts';
 import {hashHeldEntry} from '../xattr/hash.ts';
 import {checkAttributes, type HeldValue} from './attributes.ts';
+import {hex} from './finding.ts';
 import {addUsage, type Harvest, xattrBlockWidth} from './harvest.ts';
 import {checkBlockCount} from './inode-scan.ts';
 import {NumberList} from './number-list.ts';
@@ -69,13 +70,19 @@ function checkBlock(
 	const view = new DataView(bytes.buffer);
 	const header = ext4_xattr_header.at(view, 0);
 	if (header.h_magic !== xattrMagic || header.h_blocks !== 1) {
-		state.report('CHECK_ATTRIBUTE_BLOCK', place, {found: header.h_magic, expected: xattrMagic});
+		state.report('CHECK_ATTRIBUTE_BLOCK', place, {
+			found: hex(header.h_magic),
+			expected: hex(xattrMagic),
+		});
 		return;
 	}
 	if (state.features.has('metadata_csum')) {
 		const expected = checksumOf(state, block, bytes);
 		if (header.h_checksum !== expected) {
-			state.report('CHECK_ATTRIBUTE_BLOCK_CHECKSUM', place, {found: header.h_checksum, expected});
+			state.report('CHECK_ATTRIBUTE_BLOCK_CHECKSUM', place, {
+				found: hex(header.h_checksum),
+				expected: hex(expected),
+			});
 		}
 	}
 	const values: HeldValue[] = [];

@@ -3,9 +3,11 @@
  * A place is looked at as a whole; the first thing that is wrong with it ends the look, as nothing
  * behind it can be found any more.
  */
+
 import {ext4_xattr_entry, xattrAlignment, xattrMagic, xattrValueSizeMax} from '../layout/xattr.ts';
 import {hashEntry, hashHeldEntry} from '../xattr/hash.ts';
 import type {FindingCode} from './codes.ts';
+import {hex} from './finding.ts';
 
 /** Says that the value of an attribute is kept in an inode. */
 export type HeldValue = {
@@ -20,8 +22,8 @@ export type AttributeProblem = {
 	readonly code: FindingCode;
 	/** From where the area begins in its view. */
 	readonly offset: number;
-	readonly found?: number;
-	readonly expected?: number;
+	readonly found?: number | string;
+	readonly expected?: number | string;
 };
 
 /** A stretch of bytes with entries; offsets from the start of `view`. */
@@ -126,10 +128,11 @@ function checkEntry(
 		ranges.push(start, start + aligned(sizeBytes));
 	}
 	if (hash === 0 && !area.needsHash) return undefined;
-	const value = bytesOf(view, sizeBytes > 0 ? start : at, sizeBytes);
+	// Whole words are summed up, with whatever lies behind the value in the last.
+	const value = bytesOf(view, sizeBytes > 0 ? start : at, aligned(sizeBytes));
 	const expected = hashEntry(name, value);
 	if (hash !== expected && hash !== signedHashOf(name, value)) {
-		return {code: 'CHECK_ATTRIBUTE_HASH', offset: at, found: hash, expected};
+		return {code: 'CHECK_ATTRIBUTE_HASH', offset: at, found: hex(hash), expected: hex(expected)};
 	}
 	return undefined;
 }

@@ -8,6 +8,7 @@ import {countClear, isRangeSet, isSet, loadWords} from '../allocator/bitmap.ts';
 import {hasGroupChecksums} from '../groups.ts';
 import {type Group, groupFlags} from '../layout/group.ts';
 import {crc32cOfBytes} from './checksum.ts';
+import {hex} from './finding.ts';
 import {markGroupMetadata} from './fresh-bitmap.ts';
 import type {CheckState} from './state.ts';
 import {groupProblem} from './state.ts';
@@ -59,6 +60,42 @@ function* differencesOf(
 		bit++;
 	}
 	if (from !== -1) yield {from, to: bitCount, isMarked};
+}
+
+/** Stretches that a finding lists; of more, numbers are only counted. */
+const stretchesMax = 1000;
+
+type Tell = (
+	first: number,
+	count: number,
+	list: readonly (readonly [number, number])[],
+	omittedCount: number,
+) => void;
+
+/** Where a group's bitmap is wrong: one finding for all that is wrong in the same way. */
+class Stretches {
+	readonly #marked: [number, number][] = [];
+	readonly #notMarked: [number, number][] = [];
+
+	add(isMarked: boolean, first: number, last: number): void {
+		(isMarked ? this.#marked : this.#notMarked).push([first, last]);
+	}
+
+	/** Calls `tell` where there are any. */
+	tell(isMarked: boolean, tell: Tell): void {
+		const all = isMarked ? this.#marked : this.#notMarked;
+		const [first] = all;
+		if (first === undefined) return;
+		const count = countIn(all);
+		const list = all.slice(0, stretchesMax);
+		tell(first[0], count, list, count - countIn(list));
+	}
+}
+
+function countIn(stretches: readonly (readonly [number, number])[]): number {
+	let count = 0;
+	for (const [first, last] of stretches) count += last - first + 1;
+	return count;
 }
 
 class BitmapsPass {
@@ -122,7 +159,6 @@ class BitmapsPass {
 		const isWide = geometry.descriptorSize >= 64;
 		const expected = isWide ? sum : sum & 0xffff;
 		if (recorded === expected) return;
-		const hex = (value: number) => `0x${value.toString(16)}`;
 		const values = {found: hex(recorded), expected: hex(expected)};
 		const place = {group: index, block};
 		const code = kind === 'BLOCK' ? 'CHECK_BLOCK_BITMAP_CHECKSUM' : 'CHECK_INODE_BITMAP_CHECKSUM';
@@ -176,12 +212,20 @@ class BitmapsPass {
 		const state = this.#state;
 		const {geometry} = state;
 		this.#copyClaims(firstCluster, count);
+		const stretches = new Stretches();
 		for (const {from, to, isMarked} of differencesOf(this.#found, this.#actual, count)) {
 			const block = state.claims.blockOf(firstCluster + from);
 			const last = Math.min(geometry.blockCount, state.claims.blockOf(firstCluster + to)) - 1;
-			const code = isMarked ? 'CHECK_BLOCKS_MARKED' : 'CHECK_BLOCKS_NOT_MARKED';
-			state.report(code, {group: index, block}, {last, found: last - block + 1});
+			stretches.add(isMarked, block, last);
 		}
+		stretches.tell(false, (block, found, list, omittedCount) => {
+			const ranges = {of: 'block', list, omittedCount} as const;
+			state.report('CHECK_BLOCKS_NOT_MARKED', {group: index, block}, {found}, ranges);
+		});
+		stretches.tell(true, (block, found, list, omittedCount) => {
+			const ranges = {of: 'block', list, omittedCount} as const;
+			state.report('CHECK_BLOCKS_MARKED', {group: index, block}, {found}, ranges);
+		});
 	}
 
 	/** What of a group's clusters is claimed, as bits from 0 on. */
@@ -209,13 +253,25 @@ class BitmapsPass {
 			}
 		} else return;
 		const directories = this.#copyInodes(index);
+		if (!this.#hasFlags && (group.flags & groupFlags.inodeUninit) !== 0) {
+			const used = inodesPerGroup - countClear(this.#actual, inodesPerGroup);
+			if (used > 0) state.report('CHECK_GROUP_UNINIT_IN_USE', {group: index}, {found: used});
+		}
 		const firstInode = index * inodesPerGroup + 1;
+		const stretches = new Stretches();
 		for (const {from, to, isMarked} of differencesOf(this.#found, this.#actual, inodesPerGroup)) {
 			const inode = firstInode + from;
 			const last = firstInode + to - 1;
-			const code = isMarked ? 'CHECK_INODES_MARKED' : 'CHECK_INODES_NOT_MARKED';
-			state.report(code, {group: index, inode}, {last, found: last - inode + 1});
+			stretches.add(isMarked, inode, last);
 		}
+		stretches.tell(false, (inode, found, list, omittedCount) => {
+			const ranges = {of: 'inode', list, omittedCount} as const;
+			state.report('CHECK_INODES_NOT_MARKED', {group: index, inode}, {found}, ranges);
+		});
+		stretches.tell(true, (inode, found, list, omittedCount) => {
+			const ranges = {of: 'inode', list, omittedCount} as const;
+			state.report('CHECK_INODES_MARKED', {group: index, inode}, {found}, ranges);
+		});
 		const free = countClear(this.#found, inodesPerGroup);
 		this.#freeInodes += free;
 		if (free !== group.freeInodeCount) {

@@ -10,6 +10,7 @@ import {checkConnectivity} from './connectivity.ts';
 import type {Severity} from './definition.ts';
 import {checkDirectories} from './directories.ts';
 import {type Finding, makeFinding, type PassName} from './finding.ts';
+import {FindingQueue} from './finding-queue.ts';
 import {FixedPlaces} from './fixed.ts';
 import {InodeFacts} from './inode-facts.ts';
 import {InodeScan} from './inode-scan.ts';
@@ -27,6 +28,8 @@ export type CheckTask = {readonly pass: 'inodes'; readonly from: number; readonl
 /** What a worker gives back, by structured clone. */
 export type CheckTaskResult = {
 	readonly findings: readonly Finding[];
+	/** All that was found, what is not among `findings` for its number too. */
+	readonly counts: ReadonlyMap<FindingCode, number>;
 	readonly givenUp: readonly GivenUp[];
 	/** What the pass makes of it is its own matter. */
 	readonly data: unknown;
@@ -43,7 +46,7 @@ export type CheckJobs = {
 };
 
 export type CheckOptions = {
-	/** Findings that are yielded; the rest is counted. 10,000 by default. */
+	/** Findings that are yielded, each perhaps for several; the rest is counted. 10,000 by default. */
 	readonly maxFindings?: number;
 	/** Called now and then, at least once a pass. */
 	readonly progress?: (progress: Progress) => void;
@@ -121,7 +124,7 @@ export function* check(
 	for (const {code, place, values} of opened.findings) state.report(code, place, values);
 	const fixed = new FixedPlaces(state);
 	const refusal = checkVolume(state, fixed);
-	yield* state.takeFindings();
+	yield* state.takeFindings(true);
 	if (refusal !== undefined) return summarize(state, opened, 'refused', refusal);
 	state.inodes = new InodeFacts(state.geometry, scannedInodes(state));
 	// Orphans wait for the mount after a crash; after a clean end there are none.
@@ -132,9 +135,9 @@ export function* check(
 		state.setProgress(0, 1);
 		for (const _ of pass(state)) {
 			options.progress?.(state.progress);
-			yield* state.takeFindings();
+			yield* state.takeFindings(false);
 		}
-		yield* state.takeFindings();
+		yield* state.takeFindings(true);
 	}
 	return summarize(state, opened, 'checked', undefined);
 }
@@ -142,10 +145,13 @@ export function* check(
 /** Findings made before there was a state to report to. */
 function* tellWhyNot(notOpened: NotOpened): Generator<Finding, CheckSummary, void> {
 	const codes = new Map<FindingCode, number>();
+	const queue = new FindingQueue();
 	for (const {code, place, values} of notOpened.findings) {
 		codes.set(code, (codes.get(code) ?? 0) + 1);
-		yield makeFinding('volume', code, place, values);
+		const finding = makeFinding('volume', code, place, values);
+		if (!queue.join(finding)) queue.push(finding);
 	}
+	yield* queue.take(true);
 	return {
 		outcome: notOpened.kind,
 		reason: notOpened.reason,
@@ -221,5 +227,6 @@ export function runCheckTask(
 	const scan = new InodeScan(state);
 	const steps = scan.run(task.from, task.to);
 	while (steps.next().done !== true);
-	return {findings: state.takeFindings(), givenUp: state.givenUp, data: scan.finish()};
+	const {counts, givenUp} = state;
+	return {findings: state.takeFindings(true), counts, givenUp, data: scan.finish()};
 }

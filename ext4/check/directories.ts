@@ -9,6 +9,7 @@ import {ext4_dir_entry_tail, tailFileType} from '../layout/directory.ts';
 import {crc32cOfBytes} from './checksum.ts';
 import {BlockWindow, type DirectoryUnderCheck, directoryUnderCheck} from './directory-blocks.ts';
 import {EntryChecker, type EntryStretch} from './directory-entries.ts';
+import {hex} from './finding.ts';
 import {HashTree} from './hash-tree.ts';
 import {inlineDataOf} from './inline-directory.ts';
 import type {CheckState} from './state.ts';
@@ -183,7 +184,7 @@ class DirectoriesPass {
 		const expected = crc32cOfBytes(directory.seed, bytes.subarray(0, at));
 		const found = tail.det_checksum;
 		if (found === expected) return true;
-		const values = {found: `0x${found.toString(16)}`, expected: `0x${expected.toString(16)}`};
+		const values = {found: hex(found), expected: hex(expected)};
 		this.#state.report('CHECK_DIRECTORY_CHECKSUM', where, values);
 		return true;
 	}

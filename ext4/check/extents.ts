@@ -12,6 +12,7 @@ import {
 	initializedLengthMax,
 } from '../layout/extent.ts';
 import {crc32cOfBytes, crc32cOfWord} from './checksum.ts';
+import {hex} from './finding.ts';
 import type {InodeBytes} from './inode-bytes.ts';
 import type {Mapped} from './mapped.ts';
 import type {CheckState} from './state.ts';
@@ -203,7 +204,11 @@ export class ExtentWalker {
 		const found = node.getUint32(at, true);
 		const expected = crc32cOfBytes(this.#seed, bytes.subarray(0, at));
 		if (found !== expected) {
-			this.#mapped.tell('CHECK_EXTENT_CHECKSUM', {block}, {found, expected});
+			this.#mapped.tell(
+				'CHECK_EXTENT_CHECKSUM',
+				{block},
+				{found: hex(found), expected: hex(expected)},
+			);
 		}
 	}
 }

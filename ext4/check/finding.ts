@@ -3,7 +3,7 @@
  * are, how bad each is and how it reads, stands in the tables of `codes/`, one for each pass.
  */
 import {type FindingCode, findingTable} from './codes.ts';
-import type {Severity} from './definition.ts';
+import type {RangeOf, Severity} from './definition.ts';
 
 /** Each pass looks at one kind of thing; they run in this order. */
 export const passes = [
@@ -36,6 +36,15 @@ export type FindingPlace = {
 
 export type FindingValue = number | string | undefined;
 
+/** What a finding is about where that is several of a kind, by their numbers. */
+export type FindingRanges = {
+	readonly of: RangeOf;
+	/** First and last of each stretch, in ascending order. */
+	readonly list: readonly (readonly [first: number, last: number])[];
+	/** How many more there are, in stretches that are not listed. */
+	readonly omittedCount: number;
+};
+
 export type Finding = {
 	/** Stable: scripts may rely on it. */
 	readonly code: FindingCode;
@@ -44,6 +53,12 @@ export type Finding = {
 	readonly place: FindingPlace;
 	readonly found: FindingValue;
 	readonly expected: FindingValue;
+	/**
+	 * How many findings it stands for: those of one code whose numbers follow each other are one.
+	 * Values that they don't have in common are undefined, and the place is that of the first.
+	 */
+	readonly count: number;
+	readonly ranges: FindingRanges | undefined;
 	/** One plain sentence without a full stop, the values filled in. */
 	readonly message: string;
 	readonly e2fsck: readonly string[];
@@ -56,16 +71,49 @@ export type FindingValues = {
 	readonly [name: string]: FindingValue;
 };
 
+/** Stretches that a sentence names; the rest it counts. */
+const stretchesShown = 8;
+
+/** `block 7`, `blocks 7-9, 12`, `blocks 7-9, 12, … and 391 more`. */
+function whichOf({of, list, omittedCount}: FindingRanges): string {
+	const shown = list.slice(0, stretchesShown);
+	let more = omittedCount;
+	for (const [first, last] of list.slice(stretchesShown)) more += last - first + 1;
+	const parts = shown.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`));
+	const [[first, last] = [0, 0]] = list;
+	const isOne = list.length === 1 && first === last && more === 0;
+	const noun = of === 'logical' ? 'block' : of;
+	const rest = more === 0 ? '' : `, … and ${more} more`;
+	return `${noun}${isOne ? '' : 's'} ${parts.join(', ')}${rest}`;
+}
+
+function fillIn(sentence: string, known: {readonly [name: string]: FindingValue}): string {
+	return sentence.replace(/\{(\w+)\}/g, (_, name: string) => String(known[name] ?? '?'));
+}
+
+/** The sentence for a finding that stands for several. */
+export function groupedMessage({code, place, found, expected, ranges}: Finding): string {
+	const {grouped, sentence} = findingTable[code];
+	const which = ranges === undefined ? '' : whichOf(ranges);
+	return fillIn(grouped?.sentence ?? sentence, {...place, found, expected, which});
+}
+
+/** How checksums, hashes, magic numbers and flags are told. */
+export function hex(value: number): string {
+	return `0x${(value >>> 0).toString(16)}`;
+}
+
 /** A finding with its sentence filled in. */
 export function makeFinding(
 	pass: PassName,
 	code: FindingCode,
 	place: FindingPlace,
 	values: FindingValues = {},
+	ranges?: FindingRanges,
 ): Finding {
 	const {severity, sentence, e2fsck} = findingTable[code];
-	const known: {readonly [name: string]: FindingValue} = {...place, ...values};
-	const message = sentence.replace(/\{(\w+)\}/g, (_, name: string) => String(known[name] ?? '?'));
+	const which = ranges === undefined ? undefined : whichOf(ranges);
+	const message = fillIn(sentence, {...place, which, ...values});
 	const {found, expected} = values;
-	return {code, severity, pass, place, found, expected, message, e2fsck};
+	return {code, severity, pass, place, found, expected, count: 1, ranges, message, e2fsck};
 }

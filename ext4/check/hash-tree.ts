@@ -2,6 +2,7 @@
  * The hash tree of one directory, as its blocks come by: nodes are taken in, each leaf tells the
  * range of its hashes, and at the end all must fit. Kernel documentation, "Hash Tree Directories".
  */
+
 import {crc32cOf, crc32cOfZeros} from '../checksum.ts';
 import {recordLengthOf} from '../layout/directory.ts';
 import {
@@ -19,6 +20,7 @@ import {
 	treeLevelsMaxLargeDirectory,
 } from '../layout/htree.ts';
 import type {DirectoryUnderCheck} from './directory-blocks.ts';
+import {hex} from './finding.ts';
 
 /** Bits of a block's `#marks`. */
 const marks = {reached: 0x1, reachedTwice: 0x2, first: 0x4, last: 0x8, node: 0x10} as const;
@@ -27,10 +29,6 @@ const unknownFlags = 0x1;
 const hashMask = 0xffff_fffe;
 /** No hash is greater. */
 const hashMax = 0xffff_fffe;
-
-function hex(value: number): string {
-	return `0x${(value >>> 0).toString(16)}`;
-}
 
 export class HashTree {
 	readonly #directory: DirectoryUnderCheck;

@@ -4,6 +4,7 @@
  * Extended Attribute Values".
  */
 import {inodeFlags} from '../layout/inode.ts';
+import {hex} from './finding.ts';
 import {type Harvest, heldValueWidth, holderWidth} from './harvest.ts';
 import {InodeBytes} from './inode-bytes.ts';
 import type {CheckState} from './state.ts';
@@ -91,7 +92,8 @@ function checkValue(state: CheckState, holders: Map<number, Holder>, row: Float6
 	const expected = (unsigned ^ holder.valueHash) >>> 0;
 	const isLustre = holder.modificationTime === inode && holder.generation === generation;
 	if (hash !== expected && hash !== (signed ^ holder.valueHash) >>> 0 && !isLustre) {
-		if (holder.isMarked) state.report('CHECK_ATTRIBUTE_HASH', place, {found: hash, expected});
+		if (holder.isMarked)
+			state.report('CHECK_ATTRIBUTE_HASH', place, {found: hex(hash), expected: hex(expected)});
 		else state.report('CHECK_ATTRIBUTE_HOLDER', place, {found: number});
 		return;
 	}

@@ -17,7 +17,7 @@ import {BlockMapWalker} from './block-map.ts';
 import {crc32cOfWord, crc32cOfWords} from './checksum.ts';
 import type {FindingCode} from './codes.ts';
 import {ExtentWalker, isExtentHeader} from './extents.ts';
-import type {FindingValues} from './finding.ts';
+import {type FindingValues, hex} from './finding.ts';
 import {addUsage, type Harvest, Harvester} from './harvest.ts';
 import {InodeBytes} from './inode-bytes.ts';
 import {factFlags, typeUnknown} from './inode-facts.ts';
@@ -72,6 +72,9 @@ export class InodeScan {
 	readonly #isHurd: boolean;
 	readonly #blockSize: number;
 	readonly #preallocatedDirectoryBlocks: number;
+	/** Inodes of journal, quotas and orphan file, where there are such. */
+	readonly #ownFiles: readonly number[];
+	readonly #ownFileLast: number;
 
 	constructor(state: CheckState) {
 		this.#state = state;
@@ -95,6 +98,16 @@ export class InodeScan {
 		this.#isHurd = raw.s_creator_os === creatorOs.hurd;
 		this.#preallocatedDirectoryBlocks = raw.s_prealloc_dir_blocks;
 		this.#blockSize = geometry.blockSize;
+		const {user, group, project} = superblock.quotaInodes;
+		this.#ownFiles = [
+			// The reserved one is the journal's for e2fsck wherever the superblock names it.
+			...(features.has('has_journal') || superblock.journalInode === reservedInode.journal
+				? [superblock.journalInode]
+				: []),
+			...(features.has('quota') ? [user, group, project] : []),
+			superblock.orphanFileInode,
+		].filter(number => number !== 0);
+		this.#ownFileLast = Math.max(0, ...this.#ownFiles);
 	}
 
 	/** Scans groups from `from` up to, not including, `to`; yields after every chunk. */
@@ -157,7 +170,8 @@ export class InodeScan {
 		if (hasHigh) view.setUint16(at + 0x82, high, true);
 		const found = high * 0x1_0000 + low;
 		const expected = hasHigh ? sum : sum & 0xffff;
-		if (found !== expected) this.#tell('CHECK_INODE_CHECKSUM', {found, expected});
+		if (found !== expected)
+			this.#tell('CHECK_INODE_CHECKSUM', {found: hex(found), expected: hex(expected)});
 	}
 
 	#tell(code: FindingCode, values: FindingValues = {}): void {
@@ -167,18 +181,10 @@ export class InodeScan {
 	#judge(slot: number): void {
 		const inode = this.#inode;
 		const {number} = inode;
-		const {inodes, superblock, geometry} = this.#state;
+		const {inodes} = this.#state;
 		const links = inode.linkCount;
 		inodes.linkCounts[slot] = links;
-		const isReserved =
-			number !== reservedInode.root &&
-			(number < geometry.firstInode ||
-				number === superblock.journalInode ||
-				number === superblock.orphanFileInode ||
-				number === superblock.quotaInodes.user ||
-				number === superblock.quotaInodes.group ||
-				number === superblock.quotaInodes.project);
-		if (isReserved) {
+		if (this.#isReserved()) {
 			this.#judgeReserved(slot);
 			return;
 		}
@@ -213,18 +219,12 @@ export class InodeScan {
 	#judgeReserved(slot: number): void {
 		const inode = this.#inode;
 		const {number, mode, type} = inode;
-		const {inodes, superblock} = this.#state;
+		const {inodes} = this.#state;
 		// All of them count as in use, whether or not anything is in them.
 		inodes.types[slot] = entryCodes[mode >>> 12] || typeUnknown;
 		inodes.flags[slot] = factFlags.reserved;
-		const {quotaInodes} = superblock;
-		const isOwnFile =
-			number === superblock.journalInode ||
-			number === superblock.orphanFileInode ||
-			(number !== 0 &&
-				(number === quotaInodes.user ||
-					number === quotaInodes.group ||
-					number === quotaInodes.project));
+		const isOwnFile = this.#ownFiles.includes(number);
+		this.#checkCasefold();
 		if (number === reservedInode.badBlocks) {
 			if (
 				mode !== 0 ||
@@ -257,11 +257,31 @@ export class InodeScan {
 			if (mode !== 0 && type !== fileType.file) {
 				this.#tell('CHECK_RESERVED_INODE_MODE', {found: octal(mode)});
 			}
-			return; // It was looked at with the volume.
+			this.#judgeResizeForm();
+			return; // Its blocks were looked at with the volume.
 		} else if (mode !== 0) this.#tell('CHECK_RESERVED_INODE_MODE', {found: octal(mode)});
 		this.#checkExtraSpace();
 		this.#checkFormFlags();
 		this.#mapLater(0);
+	}
+
+	/** It has a map of blocks; with flags that say otherwise nobody finds them. */
+	#judgeResizeForm(): void {
+		const inode = this.#inode;
+		if (!this.#state.features.has('resize_inode')) return;
+		if (inode.has(inodeFlags.inlineData) && this.#hasInline) {
+			if (inode.blocksLow === 0) return;
+			this.#tell('CHECK_INODE_BLOCK_COUNT', {found: inode.blocksLow, expected: 0});
+		} else if (inode.has(inodeFlags.extents)) {
+			this.#tell('CHECK_EXTENT_HEADER_MISSING');
+		}
+	}
+
+	#checkCasefold(): void {
+		const inode = this.#inode;
+		if (!inode.has(inodeFlags.casefold)) return;
+		if (inode.type !== fileType.directory) this.#tell('CHECK_CASEFOLD_WITHOUT_DIRECTORY');
+		else if (!this.#state.features.has('casefold')) this.#tell('CHECK_CASEFOLD_WITHOUT_FEATURE');
 	}
 
 	#judgeUsed(slot: number, code: number): void {
@@ -454,10 +474,7 @@ export class InodeScan {
 			if (inode.type !== fileType.directory) this.#tell('CHECK_INDEX_WITHOUT_DIRECTORY');
 			else if (!this.#state.features.has('dir_index')) this.#tell('CHECK_INDEX_WITHOUT_FEATURE');
 		}
-		if (inode.has(inodeFlags.casefold)) {
-			if (inode.type !== fileType.directory) this.#tell('CHECK_CASEFOLD_WITHOUT_DIRECTORY');
-			else if (!this.#state.features.has('casefold')) this.#tell('CHECK_CASEFOLD_WITHOUT_FEATURE');
-		}
+		this.#checkCasefold();
 		this.#mapLater(heldClusters);
 	}
 
@@ -629,6 +646,8 @@ export class InodeScan {
 		// A file reads as zeros beyond what is kept; e2fsck compares directories only, too.
 		else if (isDirectory && size !== inode.sizeBytes) {
 			this.#tell('CHECK_INODE_SIZE', {found: inode.sizeBytes, expected: size});
+		} else if (!isDirectory && inode.sizeBytes > this.#sizeMax()) {
+			this.#tell('CHECK_INODE_SIZE', {found: inode.sizeBytes, expected: size});
 		}
 		this.#checkWithoutMapping(heldClusters);
 	}
@@ -723,7 +742,9 @@ export class InodeScan {
 				this.#keepXattrBlock(xattrBlock, clusters);
 			}
 		}
-		const isCounted = inode.number !== reservedInode.badBlocks;
+		// Of a symbolic link within its inode nobody counts: e2fsck does not, the kernel need not.
+		const isInlineSymlink = inode.type === fileType.symlink && inode.has(inodeFlags.inlineData);
+		const isCounted = inode.number !== reservedInode.badBlocks && !isInlineSymlink;
 		if (isCounted && (!this.#hasEaInode || xattrBlock === 0)) {
 			checkBlockCount(state, inode.number, clusters, this.#storedBlocks(), inode.flags);
 		}
@@ -739,10 +760,13 @@ export class InodeScan {
 		return ![user, group, project, superblock.orphanFileInode].includes(number);
 	}
 
+	/** The inodes that the file system keeps for itself; the root is not one of them. */
 	#isReserved(): boolean {
-		const {inodes} = this.#state;
-		const slot = inodes.slotOf(this.#inode.number);
-		return ((inodes.flags[slot] ?? 0) & factFlags.reserved) !== 0;
+		const {number} = this.#inode;
+		const isLow = number < this.#state.geometry.firstInode;
+		if (!isLow && number > this.#ownFileLast) return false;
+		if (number === reservedInode.root) return false;
+		return isLow || this.#ownFiles.includes(number);
 	}
 
 	#charge(clusters: number): void {

@@ -68,7 +68,7 @@ function* scanByWorkers(state: CheckState, jobs: CheckJobs, harvests: Harvest[])
 	const tasks = ranges.map(({from, to}) => ({pass: 'inodes', from, to}) as const);
 	let done = 0;
 	for (const result of jobs.run(state.share(), tasks)) {
-		for (const finding of result.findings) state.adopt(finding);
+		state.adopt(result.findings, result.counts);
 		for (const {why} of result.givenUp) state.giveUp(why);
 		harvests.push(result.data as Harvest); // What `runCheckTask` gives for this pass.
 		state.setProgress(++done, tasks.length);

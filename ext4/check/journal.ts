@@ -21,7 +21,8 @@ export function checkJournal(state: CheckState): void {
 		if (number !== 0 || raw.s_journal_dev !== 0) {
 			state.report('CHECK_JOURNAL_WITHOUT_FEATURE', {inode: number}, {found: number});
 		}
-		return;
+		// e2fsck wants to use what is named so, and gives up where it is none.
+		if (number === 0) return;
 	}
 	const view = state.readInode(number);
 	if (view === undefined) {
@@ -37,11 +38,15 @@ export function checkJournal(state: CheckState): void {
 		state.report('CHECK_JOURNAL_INODE', {inode: number}, {found: problem});
 		return;
 	}
-	const blocks = runsOf(state, inode, 1);
-	const first = blocks[0];
+	const runs = runsOf(state, inode, 1);
+	const [first] = runs.blocks;
 	if (first === undefined) {
 		state.report('CHECK_JOURNAL_INODE', {inode: number}, {found: 'it has no blocks'});
 		return;
+	}
+	if (runs.lengthBlocks < lengthBlocks) {
+		const found = `it has a size of ${lengthBlocks} blocks, and only ${runs.lengthBlocks} of them`;
+		state.report('CHECK_JOURNAL_INODE', {inode: number}, {found});
 	}
 	const bytes = new Uint8Array(blockSize);
 	if (state.readBlocks(first, bytes)) checkJournalSuperblock(state, first, bytes, lengthBlocks);

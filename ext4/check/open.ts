@@ -18,7 +18,7 @@ import {ext4_super_block} from '../layout/superblock.ts';
 import {readSuperblock, type Superblock} from '../superblock.ts';
 import {Volume} from '../volume.ts';
 import type {FindingCode} from './codes.ts';
-import type {FindingPlace, FindingValues} from './finding.ts';
+import {type FindingPlace, type FindingValues, hex} from './finding.ts';
 import {groupProblem} from './state.ts';
 
 type EarlyFinding = {
@@ -186,7 +186,11 @@ function judgeDescriptors(
 			const expected = groupChecksum(superblock, index, table.slice(at, at + descriptorSize));
 			if (group.checksum !== expected) {
 				bad |= groupProblem.checksum;
-				tell('CHECK_GROUP_CHECKSUM', {group: index}, {found: group.checksum, expected});
+				tell(
+					'CHECK_GROUP_CHECKSUM',
+					{group: index},
+					{found: hex(group.checksum), expected: hex(expected)},
+				);
 			}
 		}
 		const places = [

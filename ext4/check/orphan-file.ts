@@ -1,6 +1,7 @@
 /** Whether the file of orphans is one that a kernel takes. Kernel documentation, "Orphan file". */
 import {crc32cOf, crc32cOfU32} from '../checksum.ts';
 import {ext4_orphan_block_tail, orphanBlockMagic, orphanFileSizeMax} from '../layout/orphan.ts';
+import {hex} from './finding.ts';
 import {InodeBytes} from './inode-bytes.ts';
 import {runsOf} from './runs.ts';
 import type {CheckState} from './state.ts';
@@ -55,7 +56,7 @@ class OrphanFile {
 			state.report('CHECK_ORPHAN_FILE', place, {found: `${inode.sizeBytes} bytes long`});
 			return 0;
 		}
-		const blocks = runsOf(state, inode, lengthBlocks);
+		const {blocks} = runsOf(state, inode, lengthBlocks);
 		if (blocks.length !== lengthBlocks) {
 			state.report('CHECK_ORPHAN_FILE', place, {found: 'it has holes'});
 			return 0;
@@ -75,7 +76,6 @@ class OrphanFile {
 		const at = bytes.length - ext4_orphan_block_tail.sizeBytes;
 		const tail = ext4_orphan_block_tail.at(new DataView(bytes.buffer), at);
 		const place = {inode: this.#inode.number, logical, block};
-		const hex = (value: number) => `0x${value.toString(16)}`;
 		if (tail.ob_magic !== orphanBlockMagic) {
 			const values = {found: hex(tail.ob_magic), expected: hex(orphanBlockMagic)};
 			state.report('CHECK_ORPHAN_FILE_BLOCK', place, values);

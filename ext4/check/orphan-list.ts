@@ -47,7 +47,7 @@ function gatherFiled(state: CheckState): void {
 	const bytes = new Uint8Array(blockSize);
 	const words = new DataView(bytes.buffer);
 	const slots = (blockSize - ext4_orphan_block_tail.sizeBytes) / 4;
-	for (const block of runsOf(state, inode, orphanFileSizeMax / blockSize)) {
+	for (const block of runsOf(state, inode, orphanFileSizeMax / blockSize).blocks) {
 		if (!state.readBlocks(block, bytes)) continue;
 		for (let slot = 0; slot < slots; slot++) {
 			const number = words.getUint32(slot * 4, true);

@@ -6,8 +6,14 @@ import type {InodeBytes} from './inode-bytes.ts';
 import {Mapped} from './mapped.ts';
 import type {CheckState} from './state.ts';
 
+export type Runs = {
+	readonly blocks: readonly number[];
+	/** Blocks of the file up to the last that has space. */
+	readonly lengthBlocks: number;
+};
+
 /** Physical blocks of `inode`, in the order of the file, at most `max` of them; holes are left out. */
-export function runsOf(state: CheckState, inode: InodeBytes, max: number): number[] {
+export function runsOf(state: CheckState, inode: InodeBytes, max: number): Runs {
 	const mapped = new Mapped(state, inode);
 	mapped.onBlocks = () => {};
 	mapped.begin(inode, true);
@@ -19,5 +25,5 @@ export function runsOf(state: CheckState, inode: InodeBytes, max: number): numbe
 		const length = mapped.runs[at + 2] ?? 0;
 		for (let index = 0; index < length && blocks.length < max; index++) blocks.push(first + index);
 	}
-	return blocks;
+	return {blocks, lengthBlocks: mapped.lastLogical + 1};
 }

@@ -29,10 +29,12 @@ import {DirectoryTable} from './directory-table.ts';
 import {
 	type Finding,
 	type FindingPlace,
+	type FindingRanges,
 	type FindingValues,
 	makeFinding,
 	type PassName,
 } from './finding.ts';
+import {FindingQueue} from './finding-queue.ts';
 import {InodeFacts, type SharedInodeFacts} from './inode-facts.ts';
 
 /** Bits of `groupProblems`: what of a group's descriptor is not to be used. */
@@ -101,9 +103,6 @@ export type Progress = {
 /** A pass, or a part of one, that was not finished. */
 export type GivenUp = {readonly pass: PassName; readonly why: string};
 
-/** Findings of one kind that are made in full; more are only counted. */
-const findingsOfOneCodeMax = 100_000;
-
 /** Blocks of mappings that are looked into again. */
 const repeatsMax = 100_000;
 
@@ -142,8 +141,8 @@ export class CheckState {
 	pass: PassName = 'volume';
 
 	readonly #findingsMax: number;
-	#queue: Finding[] = [];
-	/** Findings by code, those that were only counted too. */
+	readonly #queue = new FindingQueue();
+	/** Findings by code, each for itself, those that were only counted too. */
 	readonly counts = new Map<FindingCode, number>();
 	#madeCount = 0;
 	/** The block of an inode table that was read last: the next inode often lies there too. */
@@ -209,27 +208,36 @@ export class CheckState {
 	}
 
 	/** Reports a finding in the running pass. */
-	report(code: FindingCode, place: FindingPlace, values: FindingValues = {}): void {
-		const count = (this.counts.get(code) ?? 0) + 1;
-		this.counts.set(code, count);
-		if (this.#madeCount >= this.#findingsMax || count > findingsOfOneCodeMax) return;
-		this.#madeCount++;
-		this.#queue.push(makeFinding(this.pass, code, place, values));
+	report(
+		code: FindingCode,
+		place: FindingPlace,
+		values: FindingValues = {},
+		ranges?: FindingRanges,
+	): void {
+		this.#count(code, 1);
+		this.#keep(makeFinding(this.pass, code, place, values, ranges));
 	}
 
-	/** Takes over a finding that a worker made. */
-	adopt(finding: Finding): void {
-		this.counts.set(finding.code, (this.counts.get(finding.code) ?? 0) + 1);
+	/** Takes over what a worker found, and has counted by code. */
+	adopt(findings: readonly Finding[], counts: ReadonlyMap<FindingCode, number>): void {
+		for (const [code, count] of counts) this.#count(code, count);
+		for (const finding of findings) this.#keep(finding);
+	}
+
+	#count(code: FindingCode, count: number): void {
+		this.counts.set(code, (this.counts.get(code) ?? 0) + count);
+	}
+
+	#keep(finding: Finding): void {
+		if (this.#queue.join(finding)) return;
 		if (this.#madeCount >= this.#findingsMax) return;
 		this.#madeCount++;
 		this.#queue.push(finding);
 	}
 
-	/** What was reported since the last call; for the driver. */
-	takeFindings(): Finding[] {
-		const findings = this.#queue;
-		this.#queue = [];
-		return findings;
+	/** What was reported since the last call and is complete; at the end of a pass, all. For the driver. */
+	takeFindings(isEndOfPass: boolean): Finding[] {
+		return this.#queue.take(isEndOfPass);
 	}
 
 	/** How far the running pass has come. The driver passes it on when the pass yields. */
@@ -305,6 +313,8 @@ export class CheckState {
 
 	#tryRead(position: number, into: Uint8Array): string | undefined {
 		try {
+			// The device's own words would name each place, and no two blocks would fail alike.
+			if (position + into.length > this.device.sizeBytes) return 'the device ends before it does';
 			this.device.read(position, into);
 			return undefined;
 		} catch (error) {

@@ -7,6 +7,7 @@ import {hasGroupChecksums} from '../groups.ts';
 import {groupFlags} from '../layout/group.ts';
 import {mmp_struct, mmpMagic, mmpSequence} from '../layout/mmp.ts';
 import {ext4_super_block} from '../layout/superblock.ts';
+import {hex} from './finding.ts';
 import type {FixedPlaces} from './fixed.ts';
 import {checkJournal} from './journal.ts';
 import {checkResizeInode} from './resize-inode.ts';
@@ -41,6 +42,13 @@ function checkSuperblock(state: CheckState): void {
 	if (superblock.uuid.every(byte => byte === 0) && superblock.revision > 0) {
 		state.report('CHECK_UUID_MISSING', {});
 	}
+	if (!features.has('bigalloc') && raw.s_clusters_per_group !== raw.s_blocks_per_group) {
+		state.report(
+			'CHECK_CLUSTERS_PER_GROUP',
+			{},
+			{found: raw.s_clusters_per_group, expected: raw.s_blocks_per_group},
+		);
+	}
 	const extraMax = geometry.inodeSize - 128;
 	for (const [field, found] of [
 		['s_min_extra_isize', raw.s_min_extra_isize],
@@ -66,7 +74,11 @@ function checkGroups(state: CheckState): void {
 		if (!hasChecksums) {
 			const uninit = groupFlags.blockUninit | groupFlags.inodeUninit;
 			if ((group.flags & uninit) !== 0 || group.unusedInodeCount !== 0) {
-				state.report('CHECK_GROUP_UNINIT_WITHOUT_FEATURE', {group: index}, {found: group.flags});
+				state.report(
+					'CHECK_GROUP_UNINIT_WITHOUT_FEATURE',
+					{group: index},
+					{found: hex(group.flags)},
+				);
 			}
 			continue;
 		}
@@ -136,20 +148,24 @@ function checkMmp(state: CheckState): string | undefined {
 	if (!state.readBlocks(block, bytes)) return undefined;
 	const raw = mmp_struct.at(new DataView(bytes.buffer), 0);
 	if (raw.mmp_magic !== mmpMagic) {
-		state.report('CHECK_MMP_MAGIC', {block}, {found: raw.mmp_magic, expected: mmpMagic});
+		state.report('CHECK_MMP_MAGIC', {block}, {found: hex(raw.mmp_magic), expected: hex(mmpMagic)});
 		return undefined;
 	}
 	if (state.features.has('metadata_csum')) {
 		const expected = crc32cOf(checksumSeed, bytes.subarray(0, mmp_struct.fields.mmp_checksum.at));
 		if (raw.mmp_checksum !== expected) {
-			state.report('CHECK_MMP_CHECKSUM', {block}, {found: raw.mmp_checksum, expected});
+			state.report(
+				'CHECK_MMP_CHECKSUM',
+				{block},
+				{found: hex(raw.mmp_checksum), expected: hex(expected)},
+			);
 		}
 	}
 	if (raw.mmp_seq === mmpSequence.beingChecked) {
 		return 'e2fsck is at work on this file system, or was killed while it was (mmp)';
 	}
 	if (raw.mmp_seq !== mmpSequence.clean) {
-		state.report('CHECK_MMP_IN_USE', {block}, {found: raw.mmp_seq});
+		state.report('CHECK_MMP_IN_USE', {block}, {found: hex(raw.mmp_seq)});
 	}
 	return undefined;
 }

@@ -17,7 +17,7 @@ function value(of: FindingValue): number | string | null {
 }
 
 export function findingJson(finding: Finding) {
-	const {code, severity, pass, place, found, expected, e2fsck} = finding;
+	const {code, severity, pass, place, found, expected, count, ranges, e2fsck} = finding;
 	const {path, ...numbers} = place;
 	return {
 		code,
@@ -27,6 +27,8 @@ export function findingJson(finding: Finding) {
 		place: {...numbers, ...(path === undefined ? {} : jsonBytes('path', pathBytes(path)))},
 		found: value(found),
 		expected: value(expected),
+		count,
+		ranges: ranges ?? null,
 		e2fsck,
 	};
 }

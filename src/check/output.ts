@@ -38,7 +38,7 @@ export class TextWriter implements FindingsWriter {
 	}
 
 	finding(finding: Finding): void {
-		this.#count++;
+		this.#count += finding.count;
 		const message = messageText(finding);
 		const place = placeText(finding, message);
 		const where = place === '' ? '' : ` (${place})`;

@@ -22,11 +22,12 @@ export function messageText({message}: Finding): string {
 }
 
 /** `inode 12, block 33, /etc/fstab`: of what is known of the place, what `besides` does not tell. */
-export function placeText({place}: Finding, besides = ''): string {
+export function placeText({place, ranges}: Finding, besides = ''): string {
 	const parts: string[] = [];
 	for (const name of ['group', 'directory', 'inode', 'block', 'logical', 'offset'] as const) {
 		const value = place[name];
 		if (value === undefined) continue;
+		if (besides !== '' && ranges?.of === name) continue; // Its sentence names them.
 		const words = `${name === 'logical' ? 'block of the file' : name} ${value}`;
 		if (new RegExp(`\\b${words}\\b`, 'i').test(besides)) continue;
 		parts.push(words);

@@ -28,11 +28,38 @@ function logicalLocations(finding: Finding) {
 	return name === '' ? [] : [{fullyQualifiedName: name, kind: 'resource'}];
 }
 
-function regionOf({place}: Finding, image: CheckedImage, blockSize: number | undefined) {
-	if (place.block === undefined || blockSize === undefined) return {};
-	const byteOffset = image.offsetBytes + place.block * blockSize + (place.offset ?? 0);
-	const byteLength = place.offset === undefined ? blockSize : 1;
-	return Number.isSafeInteger(byteOffset) ? {region: {byteOffset, byteLength}} : {};
+/** Stretches of blocks that a result has as locations. */
+const locationsMax = 100;
+
+type Region = {readonly byteOffset: number; readonly byteLength: number};
+
+/** Bytes of the image; none where no block is known. */
+function regionsOf(finding: Finding, image: CheckedImage, blockSize: number | undefined): Region[] {
+	const {place, ranges} = finding;
+	if (blockSize === undefined) return [];
+	const regions: Region[] = [];
+	const add = (block: number, byteLength: number) => {
+		const byteOffset = image.offsetBytes + block * blockSize + (place.offset ?? 0);
+		if (Number.isSafeInteger(byteOffset + byteLength)) regions.push({byteOffset, byteLength});
+	};
+	if (ranges?.of === 'block') {
+		for (const [first, last] of ranges.list.slice(0, locationsMax)) {
+			add(first, (last - first + 1) * blockSize);
+		}
+	} else if (place.block !== undefined) {
+		add(place.block, place.offset === undefined ? blockSize : 1);
+	}
+	return regions;
+}
+
+function locationsOf(finding: Finding, parts: SarifParts) {
+	const artifactLocation = {uri: uriOf(parts.image.path), index: 0};
+	const regions = regionsOf(finding, parts.image, parts.summary.volume?.blockSize);
+	const places = regions.length === 0 ? [{}] : regions.map(region => ({region}));
+	return places.map(region => ({
+		physicalLocation: {artifactLocation, ...region},
+		logicalLocations: logicalLocations(finding),
+	}));
 }
 
 function ruleOf(code: FindingCode) {
@@ -53,25 +80,18 @@ export type SarifParts = {
 	readonly summary: CheckSummary;
 };
 
-export function sarifLog({version, image, findings, summary}: SarifParts) {
+export function sarifLog(parts: SarifParts) {
+	const {version, image, findings, summary} = parts;
 	const uri = uriOf(image.path);
 	const codes = [...new Set(findings.map(({code}) => code))].sort();
 	const indices = new Map(codes.map((code, index) => [code, index]));
-	const blockSize = summary.volume?.blockSize;
 	const results = findings.map(finding => ({
 		ruleId: finding.code,
 		ruleIndex: indices.get(finding.code) ?? -1,
 		level: finding.severity,
 		message: {text: messageText(finding)},
-		locations: [
-			{
-				physicalLocation: {
-					artifactLocation: {uri, index: 0},
-					...regionOf(finding, image, blockSize),
-				},
-				logicalLocations: logicalLocations(finding),
-			},
-		],
+		occurrenceCount: finding.count,
+		locations: locationsOf(finding, parts),
 	}));
 	const notifications = [
 		...(summary.reason === undefined ? [] : [{level: 'error', text: summary.reason}]),

@@ -50,7 +50,11 @@ export function gatherFindings(image: OpenedImage, volume: Volume | undefined): 
 	const rows: FindingRow[] = [];
 	const findings = check(image.device, {maxFindings: rowsMax});
 	let step = findings.next();
-	for (; step.done !== true; step = findings.next()) rows.push(rowOf(step.value, volume));
+	let toldCount = 0;
+	for (; step.done !== true; step = findings.next()) {
+		rows.push(rowOf(step.value, volume));
+		toldCount += step.value.count;
+	}
 	const summary = step.value;
 	let count = 0;
 	for (const each of summary.codes.values()) count += each;
@@ -59,5 +63,5 @@ export function gatherFindings(image: OpenedImage, volume: Volume | undefined): 
 	const parts = [sentence(verdictText(summary)), ...summary.givenUp.map(({why}) => sentence(why))];
 	const replay = replayText(summary);
 	if (replay !== undefined) parts.push(sentence(replay));
-	return {rows, count, summary: parts.join(' ')};
+	return {rows, restCount: count - toldCount, summary: parts.join(' ')};
 }

@@ -21,7 +21,8 @@ export type FindingRow = {
 
 export type FindingsPart = {
 	readonly rows: readonly FindingRow[];
-	readonly count: number;
+	/** Findings that no row tells. */
+	readonly restCount: number;
 	/** One sentence that sums the check up. */
 	readonly summary: string;
 };
@@ -163,7 +164,7 @@ export function findingsSection(findings: FindingsPart): Markup {
 		rows.length === 0
 			? undefined
 			: html`<div class="scroll" tabindex="0" role="region" aria-label="findings"><table><thead><tr><th scope="col">Severity</th><th scope="col">What</th><th scope="col">Where</th><th scope="col">Code</th></tr></thead><tbody>${rows}</tbody></table></div>`;
-	const rest = findings.count - findings.rows.length;
+	const rest = findings.restCount;
 	const more =
 		rest > 0
 			? html`<p class="muted">And ${numberText(rest)} more: "ext4box check" tells all.</p>`

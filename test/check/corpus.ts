@@ -3,6 +3,7 @@
  * each kind of problem that e2fsck names, whether we have a finding at the same place.
  */
 import type {FindingCode} from '../../ext4/check/codes.ts';
+import type {RangeOf} from '../../ext4/check/definition.ts';
 import type {Finding} from '../../ext4/check/finding.ts';
 import {type CorpusEntry, readCorpusImage} from '../support/corpus.ts';
 import {MemoryDevice} from '../support/memory-device.ts';
@@ -101,6 +102,12 @@ const consequences: {readonly [problem: string]: readonly FindingCode[]} = {
 /** The place that e2fsck tells is left from the problem before. */
 const withoutPlace = ['p4.dir-nlink-feature'];
 
+/** Whether a finding stands for several, of which one is `number`. */
+function isInRanges({ranges}: Finding, of: RangeOf, number: number): boolean {
+	if (ranges === undefined || ranges.of !== of) return false;
+	return ranges.list.some(([first, last]) => number >= first && number <= last);
+}
+
 /** Whether a finding lies where a problem does, as far as both say where. */
 function isAtPlaceOf(finding: Finding, {problem, ino, dir, group}: ManifestProblem): boolean {
 	const {place} = finding;
@@ -108,11 +115,15 @@ function isAtPlaceOf(finding: Finding, {problem, ino, dir, group}: ManifestProbl
 	const inodes: (number | undefined)[] = [place.inode, place.directory].filter(
 		number => number !== undefined,
 	);
-	const theirs = [ino, dir].filter(number => number !== undefined && number !== 0);
-	if (inodes.length > 0 && theirs.length > 0) return theirs.some(number => inodes.includes(number));
+	const theirs = [ino, dir].filter(
+		(number): number is number => number !== undefined && number !== 0,
+	);
+	if (inodes.length > 0 && theirs.length > 0) {
+		return theirs.some(number => inodes.includes(number) || isInRanges(finding, 'inode', number));
+	}
 	// A problem with an inode has the group of nothing in particular.
 	if (group !== undefined && place.group !== undefined && theirs.length === 0) {
-		return group === place.group;
+		return group === place.group || isInRanges(finding, 'group', group);
 	}
 	return true;
 }

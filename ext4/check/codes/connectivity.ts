@@ -18,6 +18,10 @@ export const connectivityFindings = {
 	CHECK_DIRECTORY_UNCONNECTED: {
 		severity: 'error',
 		sentence: 'no directory has an entry for directory {inode}; its .. names {found}',
+		grouped: {
+			of: 'inode',
+			sentence: 'no directory has entries for {which}, which are directories',
+		},
 		explanation: 'All that is in it can not be reached. e2fsck gives it a name in lost+found.',
 		e2fsck: ['p3.unconnected-dir', 'p3.bad-dot-dot'],
 	},

@@ -21,6 +21,10 @@ export const directoryFindings = {
 		severity: 'error',
 		sentence:
 			'block {logical} of directory {directory} has the checksum {found}; its contents make {expected}',
+		grouped: {
+			of: 'logical',
+			sentence: 'the checksums of {which} of directory {directory} do not fit what is in them',
+		},
 		explanation:
 			'The block was changed by something that did not know of checksums, or was damaged. The kernel refuses to read it. e2fsck checks the entries and makes the sum right.',
 		e2fsck: ['p2.leaf-node-only-csum-invalid', 'p2.leaf-node-csum-invalid'],
@@ -28,6 +32,10 @@ export const directoryFindings = {
 	CHECK_DIRECTORY_CHECKSUM_MISSING: {
 		severity: 'error',
 		sentence: 'block {logical} of directory {directory} ends without the place for its checksum',
+		grouped: {
+			of: 'logical',
+			sentence: '{which} of directory {directory} end without the place for their checksums',
+		},
 		explanation:
 			'With metadata_csum, a block of entries ends with twelve bytes for its checksum. e2fsck writes the directory anew.',
 		e2fsck: ['p2.leaf-node-missing-csum'],
@@ -283,6 +291,10 @@ export const directoryFindings = {
 	CHECK_INDEX_BLOCK_UNREACHED: {
 		severity: 'error',
 		sentence: 'the hash tree of directory {directory} does not lead to its block {logical}',
+		grouped: {
+			of: 'logical',
+			sentence: 'the hash tree of directory {directory} does not lead to its {which}',
+		},
 		explanation:
 			'The names in the block are listed, but not found when asked for. e2fsck makes the tree anew.',
 		e2fsck: ['p2.htree-notref', 'p2.htree-clear'],

@@ -5,6 +5,10 @@ export const inodeFindings = {
 	CHECK_INODE_CHECKSUM: {
 		severity: 'error',
 		sentence: 'the checksum of inode {inode} is {found}; its contents make {expected}',
+		grouped: {
+			of: 'inode',
+			sentence: 'the checksums of {which} do not fit what is in them',
+		},
 		explanation:
 			'The inode was changed by something that does not know of checksums, or was damaged.',
 		e2fsck: ['p1.inode-only-csum-invalid', 'p1.inode-csum-invalid'],
@@ -12,6 +16,10 @@ export const inodeFindings = {
 	CHECK_INODE_MODE: {
 		severity: 'error',
 		sentence: 'inode {inode} has the mode {found}, which is no type of file',
+		grouped: {
+			of: 'inode',
+			sentence: '{which} have modes that are no type of file',
+		},
 		explanation: 'The inode is in use, but nobody can tell as what.',
 		e2fsck: ['p2.bad-mode'],
 	},
@@ -25,12 +33,20 @@ export const inodeFindings = {
 	CHECK_INODE_DELETED_WITHOUT_TIME: {
 		severity: 'error',
 		sentence: 'inode {inode} has no links but no time of deletion either',
+		grouped: {
+			of: 'inode',
+			sentence: '{which} have no links but no time of deletion either',
+		},
 		explanation: 'The inode was freed half-way, or its link count was damaged.',
 		e2fsck: ['p1.zero-dtime'],
 	},
 	CHECK_INODE_USED_WITH_DELETION_TIME: {
 		severity: 'error',
 		sentence: 'inode {inode} is in use but has a time of deletion ({found})',
+		grouped: {
+			of: 'inode',
+			sentence: '{which} are in use but have a time of deletion',
+		},
 		explanation: 'The inode was freed half-way, or brought back by a damaged journal.',
 		e2fsck: ['p1.set-dtime', 'p1.root-dtime'],
 	},
@@ -38,6 +54,11 @@ export const inodeFindings = {
 		severity: 'error',
 		sentence:
 			'inode {inode} is free, but links to inode {found} of a list of orphans that does not lead here',
+		grouped: {
+			of: 'inode',
+			sentence:
+				'{which} are free, but link to inodes of a list of orphans that does not lead to them',
+		},
 		explanation:
 			'The list of inodes that wait to be freed is broken; blocks of this one may be lost.',
 		e2fsck: ['p1.low-dtime', 'p1.orphan-list-refugees'],
@@ -64,6 +85,10 @@ export const inodeFindings = {
 	CHECK_RESERVED_INODE_MODE: {
 		severity: 'error',
 		sentence: 'inode {inode} is reserved, but has the mode {found}',
+		grouped: {
+			of: 'inode',
+			sentence: '{which} are reserved, but have modes',
+		},
 		explanation: 'Reserved inodes that have no duty are empty.',
 		e2fsck: ['p1.reserved-bad-mode'],
 	},
@@ -77,6 +102,10 @@ export const inodeFindings = {
 	CHECK_INODE_FRAGMENT: {
 		severity: 'error',
 		sentence: 'inode {inode} has a fragment at {found}',
+		grouped: {
+			of: 'inode',
+			sentence: '{which} have fragments',
+		},
 		explanation: 'Fragments were never made; the field must be 0.',
 		e2fsck: ['p2.faddr-zero', 'p2.frag-zero', 'p2.fsize-zero'],
 	},
@@ -146,6 +175,10 @@ export const inodeFindings = {
 		severity: 'error',
 		sentence:
 			'inode {inode} has an extra size of {found}; a multiple of 4 up to {expected} is possible',
+		grouped: {
+			of: 'inode',
+			sentence: '{which} have extra sizes that can not be',
+		},
 		explanation:
 			'The extra part of the inode holds fine times and attributes; nothing of it could be checked.',
 		e2fsck: ['p1.extra-isize'],
@@ -252,6 +285,11 @@ export const inodeFindings = {
 		severity: 'error',
 		sentence:
 			'inode {inode} leads to block {found}, outside of the {expected} that there are, at its block {logical}',
+		grouped: {
+			of: 'logical',
+			sentence:
+				'inode {inode} leads to blocks outside of the {expected} that there are, at its {which}',
+		},
 		explanation: 'The number is damaged; what it mapped is lost.',
 		e2fsck: [
 			'p1.illegal-block-num',

@@ -12,6 +12,10 @@ export const referenceFindings = {
 	CHECK_INODE_UNATTACHED: {
 		severity: 'error',
 		sentence: 'inode {inode} is in use, but no directory has an entry for it',
+		grouped: {
+			of: 'inode',
+			sentence: '{which} are in use, but no directory has entries for them',
+		},
 		explanation:
 			'The file can not be reached, and keeps its space. e2fsck gives it a name in lost+found, or clears it where it is empty.',
 		e2fsck: ['p4.unattached-inode', 'p4.zero-len-inode'],
@@ -33,6 +37,10 @@ export const referenceFindings = {
 	CHECK_VALUE_UNREFERENCED: {
 		severity: 'error',
 		sentence: 'inode {inode} is marked as the value of an attribute, but no attribute names it',
+		grouped: {
+			of: 'inode',
+			sentence: '{which} are marked as values of attributes, but no attribute names them',
+		},
 		explanation:
 			'Either the attribute was lost, or the mark is wrong. e2fsck gives the inode a name in lost+found or clears the mark.',
 		e2fsck: ['p4.unattached-inode', 'p4.ea-inode-spurious-flag', 'p4.zero-len-inode'],

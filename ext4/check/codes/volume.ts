@@ -5,6 +5,10 @@ export const volumeFindings = {
 	CHECK_BLOCK_UNREADABLE: {
 		severity: 'error',
 		sentence: 'block {block} can not be read: {found}',
+		grouped: {
+			of: 'block',
+			sentence: '{which} can not be read: {found}',
+		},
 		explanation:
 			'The device did not give the bytes: it fails there, or it is shorter than the file system. What the block holds was not checked.',
 		e2fsck: ['p1.read-error'],
@@ -34,6 +38,10 @@ export const volumeFindings = {
 	CHECK_GROUP_CHECKSUM: {
 		severity: 'error',
 		sentence: "the checksum of group {group}'s descriptor is {found}; its contents make {expected}",
+		grouped: {
+			of: 'group',
+			sentence: 'the checksums in the descriptors of {which} do not fit what is in them',
+		},
 		explanation:
 			'The descriptor was changed by something that does not know of checksums, or was damaged. What it says of never-used inodes and bitmaps was not believed.',
 		e2fsck: ['p0.gdt-csum', 'p0.gdt-csum-latch'],
@@ -42,6 +50,10 @@ export const volumeFindings = {
 		severity: 'error',
 		sentence:
 			'the block bitmap of group {group} is said to lie in block {found}, where it can not be',
+		grouped: {
+			of: 'group',
+			sentence: 'the block bitmaps of {which} are said to lie where they can not be',
+		},
 		explanation:
 			'Without flex_bg a bitmap lies in its own group, with it anywhere in the file system. Nothing of this bitmap was checked.',
 		e2fsck: ['p0.bb-not-group', 'p0.check-desc-failed', 'p0.relocate-hint', 'p1.reloc-to'],
@@ -50,6 +62,10 @@ export const volumeFindings = {
 		severity: 'error',
 		sentence:
 			'the inode bitmap of group {group} is said to lie in block {found}, where it can not be',
+		grouped: {
+			of: 'group',
+			sentence: 'the inode bitmaps of {which} are said to lie where they can not be',
+		},
 		explanation:
 			'Without flex_bg a bitmap lies in its own group, with it anywhere in the file system. Nothing of this bitmap was checked.',
 		e2fsck: ['p0.ib-not-group', 'p0.check-desc-failed', 'p0.relocate-hint', 'p1.reloc-to'],
@@ -58,6 +74,10 @@ export const volumeFindings = {
 		severity: 'error',
 		sentence:
 			'the inode table of group {group} is said to begin in block {found}, where it can not be',
+		grouped: {
+			of: 'group',
+			sentence: 'the inode tables of {which} are said to begin where they can not be',
+		},
 		explanation:
 			'All files whose inodes belong to this group are out of reach. Where they are needed, a copy of the group descriptors may help: `e2fsck -b BLOCK`.',
 		e2fsck: ['p0.itable-not-group', 'p0.check-desc-failed', 'p0.relocate-hint', 'p1.reloc-to'],
@@ -104,6 +124,14 @@ export const volumeFindings = {
 			'The count is beyond what any tool sets. e2fsck takes the superblock for damaged and stops.',
 		e2fsck: ['p0.sb-corrupt'],
 	},
+	CHECK_CLUSTERS_PER_GROUP: {
+		severity: 'error',
+		sentence:
+			'the superblock says that a group has {found} clusters; without bigalloc that is its number of blocks, {expected}',
+		explanation:
+			'The kernel does not look at the number where there is no bigalloc; e2fsck and all that uses its library refuse the superblock, and take a copy of it.',
+		e2fsck: ['p0.open-failed', 'p0.sb-corrupt'],
+	},
 	CHECK_UUID_MISSING: {
 		severity: 'error',
 		sentence: 'the file system has no UUID',
@@ -133,6 +161,10 @@ export const volumeFindings = {
 	CHECK_GROUP_UNINIT_WITHOUT_FEATURE: {
 		severity: 'warning',
 		sentence: 'group {group} is marked as never used ({found}), which needs checksums of groups',
+		grouped: {
+			of: 'group',
+			sentence: '{which} are marked as never used, which needs checksums of groups',
+		},
 		explanation: 'Without uninit_bg or metadata_csum all bitmaps and inode tables are in use.',
 		e2fsck: ['p0.gdt-uninit'],
 	},
@@ -146,6 +178,10 @@ export const volumeFindings = {
 		severity: 'error',
 		sentence:
 			'group {group} counts {found} inodes that were never used, but only {expected} free ones',
+		grouped: {
+			of: 'group',
+			sentence: '{which} count more inodes that were never used than free ones',
+		},
 		explanation:
 			'Inodes at the end of a table that were never used are skipped when the file system is checked; too many of them would hide files.',
 		e2fsck: ['p0.gdt-itable-unused'],
