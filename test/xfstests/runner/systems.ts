@@ -68,6 +68,8 @@ const ext4box: System = {
 	mountTypes: /^fuse\.ext4box$/,
 	mustPass: true,
 	lacks: {
+		'seek-hole':
+			'with its write-back cache the kernel may hold data where the server knows of none',
 		'collapse-range': 'FUSE passes no FALLOC_FL_COLLAPSE_RANGE to a server',
 		'insert-range': 'FUSE passes no FALLOC_FL_INSERT_RANGE to a server',
 	},
