@@ -13,6 +13,7 @@ import {
 	findImages,
 	imagePath,
 	isComplete,
+	oneOfEachKind,
 	type ReferenceImage,
 	whyNoImages,
 } from '../reference/material.ts';
@@ -21,33 +22,8 @@ import {runE2fsck} from './e2fsck.ts';
 import {type OurVerdict, runOurs} from './ours.ts';
 import {useHard} from './use-hard.ts';
 
-const selection = [
-	'ext2-1k',
-	'ext2-rev0',
-	'ext2-64k',
-	'ext3-dirty-1k',
-	'ext4-2k',
-	'ext4-inode128',
-	'ext4-noextent-no64bit-gdtcsum-1k',
-	'ext4-csumseed',
-	'ext4-smallgroups-metabg',
-	'ext4-sparsesuper2-1',
-	'ext4-uninitgroups',
-	'ext4-bigalloc-1k-64k',
-	'ext4-eainode-inline-1k',
-	'ext4-hash-tea-unsigned',
-	'ext4-casefold',
-	'ext4-encrypt',
-	'ext4-orphans-file',
-	'ext4-dirty-datajournal',
-	'ext4-dirty-fastcommit',
-	'ext4-alltogether',
-	'ext4-external-journal',
-	'ext4-journal-device',
-];
-
 const whyNot = whyNoImages();
-const images = whyNot === undefined ? findImages(isComplete ? undefined : selection) : [];
+const images = whyNot === undefined ? findImages(isComplete ? undefined : oneOfEachKind) : [];
 if (whyNot !== undefined) testUnless(whyNot, 'reference images give no finding', () => {});
 
 function describe({findings, summary, crash}: OurVerdict): string[] {

@@ -26,39 +26,14 @@ import {
 	hashFile,
 	imagePath,
 	isComplete,
+	oneOfEachKind,
 	type ReferenceImage,
 	readReference,
 	whyNoImages,
 } from './material.ts';
 import {asOrdinaryUser, listingMilliseconds, MountedImage} from './mounted-listing.ts';
 
-/** One of each kind: formats, block sizes, maps, directories, attributes, journals, refusals. */
-const selection = [
-	'ext2-1k',
-	'ext2-rev0',
-	'ext2-64k',
-	'ext3-dirty-1k',
-	'ext4-2k',
-	'ext4-inode128',
-	'ext4-noextent-no64bit-gdtcsum-1k',
-	'ext4-csumseed',
-	'ext4-smallgroups-metabg',
-	'ext4-sparsesuper2-1',
-	'ext4-uninitgroups',
-	'ext4-bigalloc-1k-64k',
-	'ext4-eainode-inline-1k',
-	'ext4-hash-tea-unsigned',
-	'ext4-casefold',
-	'ext4-encrypt',
-	'ext4-orphans-file',
-	'ext4-dirty-datajournal',
-	'ext4-dirty-fastcommit',
-	'ext4-alltogether',
-	'ext4-external-journal',
-	'ext4-journal-device',
-	'ext4-unknown-incompat',
-	'ext4-unknown-rocompat',
-];
+const selection = [...oneOfEachKind, 'ext4-unknown-incompat', 'ext4-unknown-rocompat'];
 const mountedSelection = ['ext3-dirty-1k', 'ext4-alltogether'];
 
 const refusals: {readonly [name: string]: readonly [code: string, feature: string]} = {

@@ -119,3 +119,29 @@ export function hashFile(path: string): string {
 	}
 	return hash.digest('hex');
 }
+
+/** What stands for all where there is no time for all: formats, block sizes, maps, directories, attributes, journals. */
+export const oneOfEachKind: readonly string[] = [
+	'ext2-1k',
+	'ext2-rev0',
+	'ext2-64k',
+	'ext3-dirty-1k',
+	'ext4-2k',
+	'ext4-inode128',
+	'ext4-noextent-no64bit-gdtcsum-1k',
+	'ext4-csumseed',
+	'ext4-smallgroups-metabg',
+	'ext4-sparsesuper2-1',
+	'ext4-uninitgroups',
+	'ext4-bigalloc-1k-64k',
+	'ext4-eainode-inline-1k',
+	'ext4-hash-tea-unsigned',
+	'ext4-casefold',
+	'ext4-encrypt',
+	'ext4-orphans-file',
+	'ext4-dirty-datajournal',
+	'ext4-dirty-fastcommit',
+	'ext4-alltogether',
+	'ext4-external-journal',
+	'ext4-journal-device',
+];
