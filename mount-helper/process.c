@@ -1,11 +1,12 @@
 #include "process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -17,17 +18,33 @@ enum { RAISED_MIN = 10 };
 #define SYS_close_range 436
 #endif
 
-static void close_from_to(unsigned first, unsigned last) {
-	if (first > last || syscall(SYS_close_range, first, last, 0) == 0) {
-		return;
+/*
+ * Before Linux 5.9: what is open, as /proc lists it; a limit says nothing of descriptors that were opened
+ * under a higher one. The list is by number, so that what is closed meanwhile does not change its rest.
+ */
+static bool close_listed(unsigned first, unsigned last) {
+	DIR *list = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	if (list == NULL) {
+		return false;
 	}
-	/* Before Linux 5.9. */
-	struct rlimit limit = {.rlim_cur = 1024};
-	getrlimit(RLIMIT_NOFILE, &limit);
-	unsigned end = limit.rlim_cur < 65536 ? (unsigned)limit.rlim_cur : 65536;
-	for (unsigned fd = first; fd <= last && fd < end; fd++) {
-		close((int)fd);
+	unsigned own = (unsigned)dirfd(list);
+	while (errno = 0, (entry = readdir(list)) != NULL) {
+		char *end;
+		unsigned long fd = strtoul(entry->d_name, &end, 10);
+		if (end != entry->d_name && *end == 0 && fd >= first && fd <= last && fd != own) {
+			close((int)fd);
+		}
 	}
+	int error = errno;
+	closedir(list);
+	errno = error;
+	return error == 0;
+}
+
+static bool close_from_to(unsigned first, unsigned last) {
+	return first > last || syscall(SYS_close_range, first, last, 0) == 0 ||
+	       close_listed(first, last);
 }
 
 bool fds_sanitize(int *keep_fd) {
@@ -40,16 +57,11 @@ bool fds_sanitize(int *keep_fd) {
 	} while (fd <= STDERR_FILENO);
 	close(fd);
 	if (*keep_fd < 0) {
-		close_from_to(STDERR_FILENO + 1, UINT_MAX);
-		return true;
+		return close_from_to(STDERR_FILENO + 1, UINT_MAX);
 	}
 	*keep_fd = fd_raise(*keep_fd);
-	if (*keep_fd < 0) {
-		return false;
-	}
-	close_from_to(STDERR_FILENO + 1, (unsigned)*keep_fd - 1);
-	close_from_to((unsigned)*keep_fd + 1, UINT_MAX);
-	return true;
+	return *keep_fd >= 0 && close_from_to(STDERR_FILENO + 1, (unsigned)*keep_fd - 1) &&
+	       close_from_to((unsigned)*keep_fd + 1, UINT_MAX);
 }
 
 int fd_raise(int fd) {
@@ -77,8 +89,7 @@ bool fds_arrange(const int *fds, int count) {
 			return false;
 		}
 	}
-	close_from_to((unsigned)count, UINT_MAX);
-	return true;
+	return close_from_to((unsigned)count, UINT_MAX);
 }
 
 void fd_close(int *fd) {

@@ -22,13 +22,15 @@ bool sandbox_add_file(struct sandbox *sandbox, const char *path, struct problem 
 
 /* sandbox-namespaces.c */
 pid_t sandbox_clone(struct sandbox *sandbox);
-/* What is left to do in the child, of START_IDENTITY. */
+/* What is left to do in the child, of START_IDENTITY. Where that is denied, nothing has happened. */
 void sandbox_unshare_rest(struct sandbox *sandbox);
 /* Maps the one id that is left: number to the same number. proc: an open /proc/self. */
 bool sandbox_map_ids(int proc, uid_t uid, gid_t gid, struct problem *problem);
 
 /* sandbox-root.c: an empty root with the files, and the old one gone. */
 bool sandbox_make_root(const struct sandbox *sandbox, struct problem *problem);
+/* Whether this mount namespace, ours alone, lets us mount. Leaves it private and nothing else. */
+bool sandbox_try_mount(struct problem *problem);
 
 /* sandbox-privileges.c */
 bool sandbox_change_id(uid_t uid, gid_t gid, struct problem *problem);

@@ -4,10 +4,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "privileges.h"
+#include "process.h"
 #include "sandbox-layers.h"
 
 /*
@@ -25,6 +28,78 @@ static pid_t clone_into(unsigned long flags) {
 	return (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
 }
 
+static bool map_own_ids(const struct sandbox *sandbox, struct problem *problem) {
+	/* A set-id program's /proc entries belong to root. */
+	prctl(PR_SET_DUMPABLE, 1);
+	int proc = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool is_mapped = sandbox_map_ids(proc, sandbox->uid, sandbox->gid, problem);
+	fd_close(&proc);
+	return is_mapped;
+}
+
+/* In the child: whether the rights that came with its namespaces are there. */
+static bool try_inside(const struct sandbox *sandbox, struct problem *problem) {
+	return (sandbox->start != START_USER || map_own_ids(sandbox, problem)) &&
+	       sandbox_try_mount(problem);
+}
+
+static bool hear_of(pid_t child, int told, struct problem *problem) {
+	struct problem inside;
+	ssize_t got;
+	int status;
+	do {
+		got = read(told, &inside, sizeof inside);
+	} while (got < 0 && errno == EINTR);
+	if (got == (ssize_t)sizeof inside && inside.text[0] == 0) {
+		return true;
+	}
+	waitpid(child, &status, 0);
+	if (got == (ssize_t)sizeof inside) {
+		problem_set(problem, 0, "there are no rights in one: %.200s", inside.text);
+	} else {
+		problem_set(problem, 0, "what was started in one has ended");
+	}
+	return false;
+}
+
+/*
+ * As clone, but a child that is denied what it was made for ends, and -1 is returned. Some machines
+ * let everybody make a user namespace and give no rights in it (AppArmor, from Ubuntu 23.10 on; a
+ * container's profile), which shows only inside.
+ */
+static pid_t clone_tried(const struct sandbox *sandbox, unsigned long flags,
+                         struct problem *problem) {
+	int told[2];
+	if (!pipe_raised(told)) {
+		problem_set(problem, errno, "pipe");
+		return -1;
+	}
+	pid_t pid = clone_into(flags);
+	if (pid == 0) {
+		struct problem inside = {""};
+		close(told[0]);
+		bool is_permitted = try_inside(sandbox, &inside);
+		if (write(told[1], &inside, sizeof inside) != (ssize_t)sizeof inside || !is_permitted) {
+			_exit(1);
+		}
+		close(told[1]);
+		return 0;
+	}
+	if (pid < 0) {
+		problem_set(problem, errno, "none can be made");
+	}
+	close(told[1]);
+	bool is_permitted = pid > 0 && hear_of(pid, told[0], problem);
+	close(told[0]);
+	return is_permitted ? pid : -1;
+}
+
+static void go_without(struct sandbox *sandbox, const char *what, const struct problem *problem) {
+	sandbox->has_namespaces = false;
+	snprintf(sandbox->namespaces_problem, sizeof sandbox->namespaces_problem, "%s: %.200s", what,
+	         problem->text);
+}
+
 static pid_t clone_for_identity(struct sandbox *sandbox) {
 	privileges_raise();
 	pid_t pid = clone_into(CLONE_NEWPID);
@@ -38,12 +113,13 @@ static pid_t clone_for_identity(struct sandbox *sandbox) {
 }
 
 pid_t sandbox_clone(struct sandbox *sandbox) {
+	struct problem problem;
 	sandbox->has_namespaces = true;
 	if (sandbox->start == START_IDENTITY) {
 		return clone_for_identity(sandbox);
 	}
 	if (sandbox->start == START_ROOT) {
-		pid_t pid = clone_into(filled | CLONE_NEWPID);
+		pid_t pid = clone_tried(sandbox, filled | CLONE_NEWPID, &problem);
 		if (pid >= 0) {
 			return pid;
 		}
@@ -52,22 +128,32 @@ pid_t sandbox_clone(struct sandbox *sandbox) {
 	enum sandbox_start start = sandbox->start;
 	sandbox->has_user = true;
 	sandbox->start = START_USER;
-	pid_t pid = clone_into(filled | CLONE_NEWPID | CLONE_NEWUSER);
+	pid_t pid = clone_tried(sandbox, filled | CLONE_NEWPID | CLONE_NEWUSER, &problem);
 	if (pid >= 0) {
 		return pid;
 	}
-	sandbox->has_user = sandbox->has_namespaces = false;
+	sandbox->has_user = false;
 	sandbox->start = start;
-	snprintf(sandbox->namespaces_problem, sizeof sandbox->namespaces_problem,
-	         "a user namespace cannot be made: %s", strerror(errno));
+	go_without(sandbox, "user namespaces", &problem);
 	return fork();
 }
 
 void sandbox_unshare_rest(struct sandbox *sandbox) {
+	struct problem problem;
+	int status;
+	/* There would be no way back, and no going on with the old root. */
+	pid_t probe = clone_tried(sandbox, CLONE_NEWNS, &problem);
+	if (probe == 0) {
+		_exit(0);
+	}
+	if (probe < 0) {
+		go_without(sandbox, "mount namespaces", &problem);
+		return;
+	}
+	waitpid(probe, &status, 0);
 	if (unshare(filled) != 0) {
-		sandbox->has_namespaces = false;
-		snprintf(sandbox->namespaces_problem, sizeof sandbox->namespaces_problem, "unshare: %s",
-		         strerror(errno));
+		problem_set(&problem, errno, "unshare");
+		go_without(sandbox, "namespaces", &problem);
 	}
 }
 

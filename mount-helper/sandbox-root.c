@@ -101,21 +101,36 @@ static bool fill_and_close(const struct sandbox *sandbox, struct problem *proble
 	return true;
 }
 
-bool sandbox_make_root(const struct sandbox *sandbox, struct problem *problem) {
+/*
+ * Mounts the small tmpfs, in no mount namespace but our own. Any directory does: what it hides appears
+ * again, below OLD, when it is the root. NULL where it can't.
+ */
+static const char *mount_somewhere(struct problem *problem) {
 	static const char *const places[] = {"/tmp", "/dev"};
-	const char *place = NULL;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
-		return problem_set(problem, errno, "making mounts private");
+		problem_set(problem, errno, "making mounts private");
+		return NULL;
 	}
-	/* Any directory does: what the tmpfs hides appears again, below OLD, when it is the root. */
-	for (size_t index = 0; index < sizeof places / sizeof places[0] && place == NULL; index++) {
+	for (size_t index = 0; index < sizeof places / sizeof places[0]; index++) {
 		if (mount("ext4box", places[index], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		          "mode=0755,size=64k,nr_inodes=1024") == 0) {
-			place = places[index];
+			return places[index];
 		}
 	}
+	problem_set(problem, errno, "mounting a tmpfs");
+	return NULL;
+}
+
+bool sandbox_try_mount(struct problem *problem) {
+	const char *place = mount_somewhere(problem);
+	return place != NULL &&
+	       (umount2(place, MNT_DETACH) == 0 || problem_set(problem, errno, "unmounting"));
+}
+
+bool sandbox_make_root(const struct sandbox *sandbox, struct problem *problem) {
+	const char *place = mount_somewhere(problem);
 	if (place == NULL) {
-		return problem_set(problem, errno, "mounting a tmpfs");
+		return false;
 	}
 	char old[32];
 	snprintf(old, sizeof old, "%s" OLD, place);

@@ -120,13 +120,14 @@ static bool leave_root_id(struct sandbox *sandbox, int proc) {
 	if (!sandbox->has_namespaces) {
 		return true;
 	}
-	if (unshare(CLONE_NEWUSER) == 0) {
-		sandbox->has_user = true;
-		return sandbox_map_ids(proc, sandbox->uid, sandbox->gid, &problem) ||
-		       fatal("user namespace", &problem);
+	/* Denied, it stays in the others, which are root's, or in one that maps no id at all. */
+	sandbox->has_user = unshare(CLONE_NEWUSER) == 0
+	                        ? sandbox_map_ids(proc, sandbox->uid, sandbox->gid, &problem)
+	                        : problem_set(&problem, errno, "none can be made");
+	if (!sandbox->has_user) {
+		snprintf(sandbox->namespaces_problem, sizeof sandbox->namespaces_problem,
+		         "user namespaces: %.200s", problem.text);
 	}
-	snprintf(sandbox->namespaces_problem, sizeof sandbox->namespaces_problem,
-	         "no user namespace: %s", strerror(errno));
 	return true;
 }
 
@@ -167,10 +168,6 @@ bool sandbox_enter(struct sandbox *sandbox, const struct options *options) {
 	/* A set-id program's /proc entries belong to root; execve makes this as it was. */
 	prctl(PR_SET_DUMPABLE, 1);
 	int proc = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (sandbox->start == START_USER && sandbox->has_user &&
-	    !sandbox_map_ids(proc, sandbox->uid, sandbox->gid, &problem)) {
-		return fatal("user namespace", &problem);
-	}
 	if (sandbox->start == START_IDENTITY) {
 		sandbox_unshare_rest(sandbox);
 		tell(sandbox, "id", true, "%u, its own", (unsigned)geteuid());

@@ -9,7 +9,13 @@ import test, {type ExecutionContext} from 'ava';
 import {exposedFiles} from '../../src/mount/exposed-files.ts';
 import {parseMountinfo} from '../../src/mount/mounts.ts';
 import type {Status} from '../../src/status.ts';
-import {buildTools, whyNoFusermount3, whyNoNamespaces, whyNoRoot} from '../support/mounting.ts';
+import {
+	buildTools,
+	builtTool,
+	whyNoFusermount3,
+	whyNoNamespaces,
+	whyNoRoot,
+} from '../support/mounting.ts';
 import {missing, serialTestUnless} from '../support/skip.ts';
 import {WritableImage} from '../support/writable-mount.ts';
 
@@ -19,7 +25,7 @@ const lacking = missing('mke2fs') ?? whyNoRoot();
 const namespaces = ['user', 'mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'];
 
 test.before(() => {
-	if (lacking === null) buildTools();
+	if (lacking === null) buildTools('test-tools');
 });
 
 type Server = {readonly pid: number; readonly place: WritableImage};
@@ -140,53 +146,88 @@ for (const isOrdinary of [true, false]) {
 	});
 }
 
-/** Runs the command where no namespaces are to be had, as root of a user namespace of its own. */
-function withoutNamespaces(
-	place: WritableImage,
-	...args: string[]
-): {status: number; said: string} {
+type Said = {readonly status: number; readonly said: string};
+
+/** Mounts, asks, lists and unmounts by the real command, all of it started by `around`. */
+function withMount(place: WritableImage, around: readonly string[], ...args: string[]): Said {
 	const script = `
-		echo 0 >/proc/sys/user/max_user_namespaces
-		echo 0 >/proc/sys/user/max_mnt_namespaces
 		node=$1 cli=$2 image=$3 directory=$4
 		shift 4
 		"$node" "$cli" mount "$image" "$directory" "$@" || exit
 		"$node" "$cli" status "$directory"
 		ls "$directory"
 		"$node" "$cli" umount "$directory"`;
+	const [command = '', ...before] = [...around, 'sh', '-c', script, 'sh', process.execPath];
 	const {status, stdout, stderr} = spawnSync(
-		'unshare',
-		[
-			...['--user', '--map-root-user', '--mount', 'sh', '-c', script, 'sh'],
-			...[process.execPath, program, place.image, place.mountpoint, ...args],
-		],
-		{encoding: 'utf8'},
+		command,
+		[...before, program, place.image, place.mountpoint, ...args],
+		{encoding: 'utf8', cwd: '/'},
 	);
 	return {status: status ?? -1, said: stdout + stderr};
 }
 
-serialTestUnless(
-	lacking,
-	'without namespaces it serves, says that the sandbox is partial, and why',
-	async t => {
-		await using place = new WritableImage();
-		const {status, said} = withoutNamespaces(place);
-		t.is(status, 0, said);
-		t.regex(said, /sandbox +partial: .*seccomp.*without root.*without namespaces \(.*\)/);
-		t.regex(said, /^lost\+found$/m);
-	},
-);
+const inUserNamespace = ['unshare', '--user', '--map-root-user', '--mount'];
+const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+const readOnlyProc = 'mount -o remount,bind,ro /proc && exec "$@"';
 
-serialTestUnless(
-	lacking,
-	'without namespaces and with more required it serves nothing',
-	async t => {
-		await using place = new WritableImage();
-		const {status, said} = withoutNamespaces(place, '--require-sandbox', 'normal');
+/** What machines deny, and how the sandbox says it. */
+const poorMachines = [
+	{
+		what: 'without namespaces',
+		around: [
+			...[...inUserNamespace, 'sh', '-c'],
+			'cd /proc/sys/user && echo 0 >max_mnt_namespaces && echo 0 >max_user_namespaces && cd / && exec "$@"',
+			'sh',
+		],
+		why: /without root.*without namespaces \(user namespaces: none can be made: /,
+	},
+	{
+		what: 'where nobody may mount in a user namespace, as root',
+		around: [builtTool('deny-call'), 'private-mount'],
+		why: /without root.*without namespaces \(user namespaces: there are no rights in one: making mounts private: /,
+	},
+	{
+		what: 'where nobody may mount in a user namespace, as an ordinary user',
+		isOrdinary: true,
+		around: [builtTool('deny-call'), 'private-mount', ...asNobody],
+		why: /without root.*without namespaces \(user namespaces: there are no rights in one: making mounts private: /,
+	},
+	{
+		what: 'where nobody may map an id, as root',
+		around: ['unshare', '--mount', 'sh', '-c', readOnlyProc, 'sh'],
+		why: /partial: .*root.*without namespaces \(user namespaces: setgroups: /,
+	},
+	{
+		what: 'where nobody may map an id, as an ordinary user',
+		isOrdinary: true,
+		around: ['unshare', '--mount', 'sh', '-c', readOnlyProc, 'sh', ...asNobody],
+		why: /without root.*without namespaces \(user namespaces: there are no rights in one: setgroups: /,
+	},
+];
+
+for (const {what, isOrdinary = false, around, why} of poorMachines) {
+	const skipped = lacking ?? (isOrdinary ? whyNoFusermount3() : null);
+	serialTestUnless(
+		skipped,
+		`${what} it serves, says that the sandbox is partial, and why`,
+		async t => {
+			await using place = new WritableImage({isOrdinary});
+			const {status, said} = withMount(place, around);
+			t.is(status, 0, said);
+			const line = said.split('\n').find(one => /^ *sandbox /.test(one)) ?? '';
+			t.regex(line, /sandbox +partial: .*seccomp/);
+			t.regex(line, why);
+			t.regex(said, /^lost\+found$/m);
+		},
+	);
+
+	serialTestUnless(skipped, `${what} and with more required it serves nothing`, async t => {
+		await using place = new WritableImage({isOrdinary});
+		const {status, said} = withMount(place, around, '--require-sandbox', 'normal');
 		t.is(status, 1);
 		t.regex(said, /^ext4box: .*the sandbox is partial, and normal is required \(.*namespaces/m);
-	},
-);
+	});
+}
 
 serialTestUnless(lacking, '--sandbox off has none of it, and must be asked for', async t => {
 	await using place = new WritableImage();
