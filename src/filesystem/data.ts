@@ -60,6 +60,12 @@ export function dataHandlers(served: Served): Handlers {
 		if (inode.mode !== before) served.invalidateAttributes(nodeOfInode(number));
 	};
 
+	/**
+	 * With HANDLE_KILLPRIV_V2 the kernel leaves set-id bits to us, but marks only writes and truncations
+	 * by one who may not keep them. Of the rest the id must tell; root is taken to have CAP_FSETID.
+	 */
+	const mayKeepPrivileges = (request: Request): boolean => request.uid === 0;
+
 	/** Returns how many bytes were copied, which may be less than were asked for. */
 	const copy = (request: Request): number => {
 		const {at} = copyFileRangeIn;
@@ -76,7 +82,7 @@ export function dataHandlers(served: Served): Handlers {
 			request.u64(at.len),
 			{mayUseReserved: served.mayUseReserved(request.uid)},
 		);
-		noteChange(request, to, false);
+		noteChange(request, to, !mayKeepPrivileges(request));
 		served.settle(nodes.read(to));
 		return copied;
 	};
@@ -134,7 +140,7 @@ export function dataHandlers(served: Served): Handlers {
 			const options = {mayUseReserved: served.mayUseReserved(request.uid)};
 			served.iomap?.giveBack(number);
 			allocateRange(mapper, number, position, request.u64(at.length), mode, options);
-			noteChange(request, number, false);
+			noteChange(request, number, !mayKeepPrivileges(request));
 			served.settle(nodes.read(number));
 			return 0;
 		},

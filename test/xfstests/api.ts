@@ -45,7 +45,7 @@ export type Definition = {
 	/** What the test can't do without. A test whose need is not met is not run, and says why. */
 	readonly needs?: readonly Need[];
 	readonly image?: ImageOptions;
-	/** After so long the test is ended, with all that it has started: 120 unless given. */
+	/** After so long the test is ended, with all that it has started: 300 unless given. */
 	readonly timeLimitSeconds?: number;
 	/** What `t.worker(name, …arguments)` runs, each time in a process of its own. */
 	readonly workers?: Readonly<

@@ -273,6 +273,29 @@ writes('a write of somebody else’s takes setuid away, and the kernel hears of 
 	t.deepEqual(invalidated, [node]);
 });
 
+writes('so does what is allocated, zeroed or copied into the file, but by root', t => {
+	const {kernel, invalidated} = mount(t);
+	const source = create(kernel, 'source');
+	write(kernel, source, 'text');
+	const changes: Record<string, (node: number, uid: number) => Answer> = {
+		FALLOCATE: (nodeId, uid) => kernel.ask('FALLOCATE', {nodeId, uid, fields: {length: 4096}}),
+		COPY_FILE_RANGE: (node, uid) =>
+			kernel.ask('COPY_FILE_RANGE', {
+				nodeId: source,
+				uid,
+				fields: {nodeid_out: node, len: 4},
+			}),
+	};
+	for (const [name, change] of Object.entries(changes)) {
+		const node = create(kernel, `program of ${name}`, 1, 0o106755);
+		t.is(change(node, 0).error, 0, name);
+		t.is(attributeOf(kernel, node, 'mode'), 0o106755, name);
+		t.is(change(node, 1000).error, 0, name);
+		t.is(attributeOf(kernel, node, 'mode'), 0o100755, name);
+		t.true(invalidated.includes(node), name);
+	}
+});
+
 writes('without the write-back cache a write sets the times of the file', t => {
 	const {kernel} = mount(
 		t,

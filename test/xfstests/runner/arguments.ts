@@ -14,7 +14,7 @@ Runs numbered tests, each on a new file system, and checks the image afterwards.
       --fs NAME    on which file systems: ${systemNames.join(', ')} (default: ext4box)
       --results D  where results go (default: results)
       --repeat N   each test so many times, or until it fails
-      --golden     take what is printed for golden, where a test passes otherwise; read it then!
+      --golden     take for golden what is printed on the first of them; read it then!
       --list       tell what would run, and run nothing
 
 Exit status: 0 all passed (or could not be run here), 1 a test failed on ext4box or the kernel's ext4,

@@ -1,6 +1,6 @@
 /** What a running test has at hand: `t`. */
 import {type ChildProcess, spawn} from 'node:child_process';
-import {appendFileSync} from 'node:fs';
+import {openSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
 import {inspect} from 'node:util';
 import {Random} from '../../fuzz/random.ts';
@@ -103,10 +103,13 @@ export class WorkerContext extends Context {
 export class TestContext extends Context {
 	readonly #around: Surroundings;
 	readonly #place: Place;
+	/** Open, as other users may not open it. */
+	readonly #out: number;
 
 	constructor(around: Surroundings, options: ImageOptions) {
 		super(around);
 		this.#around = around;
+		this.#out = openSync(around.out, 'a');
 		this.#place = new Place(systemNamed(around.system), around.folder, 'mnt', options);
 		this.#place.mount();
 	}
@@ -131,7 +134,7 @@ export class TestContext extends Context {
 
 	/** A line of the golden output: the same on every file system, at every run. */
 	print(line: string | number): void {
-		appendFileSync(this.#around.out, `${line}\n`);
+		writeSync(this.#out, `${line}\n`);
 		this.full(`> ${line}`);
 	}
 
@@ -235,7 +238,7 @@ export class TestContext extends Context {
 
 	/**
 	 * Runs `action`, synchronous, with another's effective ids and without privileges; for tests that
-	 * need root. What it starts does run as root.
+	 * need root. It should start no programs: they would have root's real ids.
 	 */
 	asUser<T>(user: User, action: () => T): T {
 		const {seteuid, setegid, setgroups, getgroups} = process;
