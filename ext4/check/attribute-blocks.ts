@@ -3,7 +3,8 @@ import {crc32cOf, crc32cOfU32, crc32cOfZeros} from '../checksum.ts';
 import {inodeFlags} from '../layout/inode.ts';
 import {ext4_xattr_header, xattrChecksumAt, xattrMagic} from '../layout/xattr.ts';
 import {hashHeldEntry} from '../xattr/hash.ts';
-import {checkAttributes, type HeldValue} from './attributes.ts';
+import {type AttributeArea, checkAttributes, type HeldValue} from './attributes.ts';
+import {policies, policyIn} from './encryption-policy.ts';
 import {hex} from './finding.ts';
 import {addUsage, type Harvest, xattrBlockWidth} from './harvest.ts';
 import {checkBlockCount} from './inode-scan.ts';
@@ -101,6 +102,7 @@ function checkBlock(
 			expected: users.length,
 		});
 	}
+	if (state.policies.length > 0) findPolicies(state, rows, users, area);
 	if (state.features.has('ea_inode')) chargeUsers(state, rows, users, values);
 	for (const value of values) keepValue(held, rows, users, value, block);
 }
@@ -116,6 +118,21 @@ function countWithoutInline(state: CheckState, rows: Float64Array, users: Uint32
 		if (!isInline || state.inodes.typeOf(rows[at + 1] ?? 0) !== typeSymlink) count++;
 	}
 	return count;
+}
+
+/** For those of its users that are encrypted and do not say in themselves how. */
+function findPolicies(
+	state: CheckState,
+	rows: Float64Array,
+	users: Uint32Array,
+	area: AttributeArea,
+): void {
+	const policy = policyIn(area);
+	for (const at of users) {
+		const slot = state.inodes.slotOf(rows[at + 1] ?? 0);
+		const isEncrypted = ((rows[at + 4] ?? 0) & inodeFlags.encrypted) !== 0;
+		if (isEncrypted && state.policies[slot] === policies.none) state.policies[slot] = policy;
+	}
 }
 
 function checksumOf(state: CheckState, block: number, bytes: Uint8Array): number {

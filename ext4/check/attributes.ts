@@ -4,7 +4,13 @@
  * behind it can be found any more.
  */
 
-import {ext4_xattr_entry, xattrAlignment, xattrMagic, xattrValueSizeMax} from '../layout/xattr.ts';
+import {
+	ext4_xattr_entry,
+	xattrAlignment,
+	xattrIndex,
+	xattrMagic,
+	xattrValueSizeMax,
+} from '../layout/xattr.ts';
 import {hashEntry, hashHeldEntry} from '../xattr/hash.ts';
 import type {FindingCode} from './codes.ts';
 import {hex} from './finding.ts';
@@ -156,23 +162,34 @@ export function hasAttributes(view: DataView, at: number): boolean {
 	return view.getUint32(at, true) === xattrMagic;
 }
 
+/** Where the value of an attribute lies in the view, and how long it is; it need not fit. */
+export type FoundAttribute = {readonly at: number; readonly sizeBytes: number};
+
 /**
- * The area of the inline data's attribute (`system.data`): where its value lies and how long it is,
- * -1 where there is none; for areas that were found well.
+ * The first attribute of a kind whose name `isName` takes, given where it lies and its length; the
+ * area may be damaged.
  */
-export function inlineValueSize(area: AttributeArea): number {
+export function findAttribute(
+	area: AttributeArea,
+	index: number,
+	isName: (view: DataView, at: number, length: number) => boolean,
+): FoundAttribute | undefined {
 	const {view, end} = area;
 	for (let at = area.entriesAt; at + entrySize <= end && view.getUint32(at, true) !== 0; ) {
 		const length = view.getUint8(at);
-		// Index 7 is "system."; the name "data" follows.
-		if (
-			view.getUint8(at + 1) === 7 &&
-			length === 4 &&
-			view.getUint32(at + 16, true) === 0x61746164
-		) {
-			return view.getUint32(at + 8, true);
+		const isInside = at + entrySize + length <= end;
+		if (isInside && view.getUint8(at + 1) === index && isName(view, at + entrySize, length)) {
+			const start = area.valuesFrom + view.getUint16(at + 2, true);
+			return {at: start, sizeBytes: view.getUint32(at + 8, true)};
 		}
 		at += aligned(entrySize + length);
 	}
-	return -1;
+	return undefined;
+}
+
+/** How long the attribute of inline data (`system.data`) is; -1 where there is none. */
+export function inlineValueSize(area: AttributeArea): number {
+	const isData = (view: DataView, at: number, length: number) =>
+		length === 4 && view.getUint32(at, true) === 0x61746164;
+	return findAttribute(area, xattrIndex.system, isData)?.sizeBytes ?? -1;
 }

@@ -17,6 +17,7 @@ import {hashVersions} from '../layout/htree.ts';
 import {reservedInode} from '../layout/inode.ts';
 import type {FindingCode} from './codes.ts';
 import type {DirectoryUnderCheck} from './directory-blocks.ts';
+import {policies} from './encryption-policy.ts';
 import type {FindingPlace, FindingValues} from './finding.ts';
 import type {HashTree} from './hash-tree.ts';
 import {factFlags, typeUnknown} from './inode-facts.ts';
@@ -310,7 +311,16 @@ function checkTarget(
 	if ((flags & factFlags.valueHolder) !== 0) {
 		tell(valueReferences.has(target) ? 'CHECK_ENTRY_TO_VALUE' : 'CHECK_ENTRY_TO_LOST_VALUE');
 	}
-	if (!directory.isEncrypted || (flags & factFlags.encrypted) !== 0) return;
+	if (!directory.isEncrypted) return;
+	if ((flags & factFlags.encrypted) !== 0) {
+		const {policies: known} = directory.state;
+		const policy = known[slot] ?? policies.none;
+		const wanted = known[inodes.slotOf(directory.number)] ?? policies.none;
+		// Who has none, or a damaged one, was told.
+		const isKnown = policy > policies.corrupt && wanted > policies.corrupt;
+		if (isKnown && policy !== wanted) tell('CHECK_ENTRY_OTHER_POLICY');
+		return;
+	}
 	const type = inodes.types[slot] ?? 0;
 	if (type === typeFile || type === typeDirectory || type === typeSymlink) {
 		tell('CHECK_ENTRY_NOT_ENCRYPTED');

@@ -20,12 +20,15 @@ export type Harvest = {
 	readonly heldValues: Rows;
 	/** inode, i_atime, i_ctime, l_i_version, i_mtime, generation, size. */
 	readonly holders: Rows;
+	/** inode, its policy: of those that are marked as encrypted. */
+	readonly policies: Rows;
 	readonly usage: {readonly [kind in UsageKind]: Map<number, Usage>};
 };
 
 export const xattrBlockWidth = 9;
 export const heldValueWidth = 8;
 export const holderWidth = 7;
+export const policyWidth = 2;
 
 export class Harvester {
 	readonly totals = noTotals();
@@ -34,6 +37,7 @@ export class Harvester {
 	readonly xattrBlocks = new NumberList();
 	readonly heldValues = new NumberList();
 	readonly holders = new NumberList();
+	readonly policies = new NumberList();
 	readonly usage = {
 		user: new Map<number, Usage>(),
 		group: new Map<number, Usage>(),
@@ -48,6 +52,7 @@ export class Harvester {
 			xattrBlocks: this.xattrBlocks.view().slice(),
 			heldValues: this.heldValues.view().slice(),
 			holders: this.holders.view().slice(),
+			policies: this.policies.view().slice(),
 			usage: this.usage,
 		};
 	}

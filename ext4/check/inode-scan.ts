@@ -16,6 +16,7 @@ import {
 import {BlockMapWalker} from './block-map.ts';
 import {crc32cOfWord, crc32cOfWords} from './checksum.ts';
 import type {FindingCode} from './codes.ts';
+import {policies, policyIn} from './encryption-policy.ts';
 import {ExtentWalker, isExtentHeader} from './extents.ts';
 import {type FindingValues, hex} from './finding.ts';
 import {addUsage, type Harvest, Harvester} from './harvest.ts';
@@ -309,6 +310,7 @@ export class InodeScan {
 		if ((flags & inodeFlags.eaInode) !== 0) this.#keepHolder();
 		if (!this.#checkFormFlags()) return;
 		const heldClusters = this.#checkExtraSpace();
+		if ((flags & inodeFlags.encrypted) !== 0) this.#keepPolicy();
 		this.#judgeType(heldClusters);
 	}
 
@@ -421,6 +423,21 @@ export class InodeScan {
 		heldValues.push(value.sizeBytes);
 		heldValues.push(block);
 		return Math.ceil(value.sizeBytes / this.#state.geometry.clusterSize);
+	}
+
+	/** Where its attributes begin in the inode; undefined where it has none there. */
+	#areaInInode(): AttributeArea | undefined {
+		const inode = this.#inode;
+		const extra = inode.extraSize;
+		const headerAt = inode.at + inodeBaseSize + extra;
+		if (extra === 0 || extra > inode.size - inodeBaseSize - 8 || extra % 4 !== 0) return undefined;
+		return hasAttributes(inode.view, headerAt) ? this.#areaOf(headerAt) : undefined;
+	}
+
+	#keepPolicy(): void {
+		const area = this.#areaInInode();
+		this.#harvest.policies.push(this.#inode.number);
+		this.#harvest.policies.push(area === undefined ? policies.none : policyIn(area));
 	}
 
 	#keepHolder(): void {
@@ -581,12 +598,9 @@ export class InodeScan {
 
 	/** Bytes of inline data: those in i_block and those in the attribute; -1 where there is none. */
 	#inlineSize(): number {
-		const inode = this.#inode;
-		const extra = inode.extraSize;
-		const headerAt = inode.at + inodeBaseSize + extra;
-		if (extra === 0 || extra > inode.size - inodeBaseSize - 8 || extra % 4 !== 0) return -1;
-		if (!hasAttributes(inode.view, headerAt)) return -1;
-		const more = inlineValueSize(this.#areaOf(headerAt));
+		const area = this.#areaInInode();
+		if (area === undefined) return -1;
+		const more = inlineValueSize(area);
 		return more < 0 ? -1 : 60 + more;
 	}
 

@@ -8,8 +8,9 @@ import {checkAttributeBlocks} from './attribute-blocks.ts';
 import type {CheckJobs} from './check.ts';
 import {tellClaimedTwice} from './claimed-twice.ts';
 import {DirectoryTable} from './directory-table.ts';
+import {policies} from './encryption-policy.ts';
 import type {FixedPlaces} from './fixed.ts';
-import {addUsage, type Harvest} from './harvest.ts';
+import {addUsage, type Harvest, policyWidth} from './harvest.ts';
 import {checkHeldValues} from './held-values.ts';
 import {InodeScan} from './inode-scan.ts';
 import type {CheckState, Totals, UsageKind} from './state.ts';
@@ -28,8 +29,10 @@ export function* checkInodes(
 	for (const harvest of harvests) mergeCounts(state, harvest);
 	state.directories = new DirectoryTable(harvests);
 	yield;
+	gatherPolicies(state, harvests);
 	const held = yield* checkAttributeBlocks(state, harvests);
 	yield* checkHeldValues(state, harvests, held);
+	checkPolicies(state, harvests);
 	// With shared_blocks, which only reading systems use, files may share them.
 	if (state.claims.hasTwice && !state.features.has('shared_blocks'))
 		yield* tellClaimedTwice(state, fixed);
@@ -73,6 +76,28 @@ function* scanByWorkers(state: CheckState, jobs: CheckJobs, harvests: Harvest[])
 		harvests.push(result.data as Harvest); // What `runCheckTask` gives for this pass.
 		state.setProgress(++done, tasks.length);
 		yield;
+	}
+}
+
+function gatherPolicies(state: CheckState, harvests: readonly Harvest[]): void {
+	if (harvests.every(harvest => harvest.policies.length === 0)) return;
+	state.policies = new Uint32Array(state.inodes.slotCount);
+	for (const {policies: rows} of harvests) {
+		for (let at = 0; at < rows.length; at += policyWidth) {
+			state.policies[state.inodes.slotOf(rows[at] ?? 0)] = rows[at + 1] ?? 0;
+		}
+	}
+}
+
+/** Whether each inode that is marked as encrypted says how, in itself or in a block of attributes. */
+function checkPolicies(state: CheckState, harvests: readonly Harvest[]): void {
+	for (const {policies: rows} of harvests) {
+		for (let at = 0; at < rows.length; at += policyWidth) {
+			const inode = rows[at] ?? 0;
+			const policy = state.policies[state.inodes.slotOf(inode)];
+			if (policy === policies.none) state.report('CHECK_ENCRYPTION_CONTEXT_MISSING', {inode});
+			if (policy === policies.corrupt) state.report('CHECK_ENCRYPTION_CONTEXT', {inode});
+		}
 	}
 }
 

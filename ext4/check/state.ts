@@ -9,6 +9,7 @@
  * | `inodes.references` | 2, mended by 3 | 4 |
  * | `directories` | 1; `parents`, `dotDots` by 2 | 2, 3, paths |
  * | `valueReferences` | 1 | 4 |
+ * | `policies` | 1 | 2 |
  * | `usage` | 1 | quota |
  * | `orphans` | 0 | 1, 4 |
  * | `totals` | 1 | the summary |
@@ -127,6 +128,8 @@ export class CheckState {
 	directories = new DirectoryTable([]);
 	/** How many attributes name each inode as the holder of their value. */
 	readonly valueReferences = new Map<number, number>();
+	/** The policy of each encrypted inode, by slot; empty where none is encrypted. */
+	policies: Uint32Array = new Uint32Array(0);
 	/** By owner; only where the image keeps quotas. */
 	readonly usage: {readonly [kind in UsageKind]: Map<number, Usage>} = {
 		user: new Map(),
@@ -172,6 +175,7 @@ export class CheckState {
 			words.byteLength +
 			twice.byteLength +
 			this.inodes.slotCount * 6 +
+			this.policies.byteLength +
 			this.descriptors.byteLength +
 			this.directories.sizeBytes
 		);

@@ -195,6 +195,14 @@ export const directoryFindings = {
 			'All files, directories and symbolic links in an encrypted directory are encrypted. e2fsck removes the entry.',
 		e2fsck: ['p2.unencrypted-file'],
 	},
+	CHECK_ENTRY_OTHER_POLICY: {
+		severity: 'error',
+		sentence:
+			'entry {name} of the encrypted directory {directory} names inode {found}, which is encrypted under another policy',
+		explanation:
+			'All that lies in an encrypted directory has its policy: the kernel refuses to open what has another, as it may have been put there to deceive. e2fsck removes the entry.',
+		e2fsck: ['p2.inconsistent-encryption-policy'],
+	},
 	CHECK_ENTRY_TYPE: {
 		severity: 'error',
 		sentence:

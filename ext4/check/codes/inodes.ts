@@ -381,6 +381,24 @@ export const inodeFindings = {
 		explanation: 'A bit of the inode or of the superblock was damaged.',
 		e2fsck: ['p1.casefold-feature'],
 	},
+	CHECK_ENCRYPTION_CONTEXT_MISSING: {
+		severity: 'error',
+		sentence: 'inode {inode} is marked as encrypted, but no attribute says how',
+		grouped: {
+			of: 'inode',
+			sentence: '{which} are marked as encrypted, but no attributes say how',
+		},
+		explanation:
+			'The key and the ciphers are named by an attribute of each file; without it nobody can read the contents. If the mark itself is the damage, they are plain. e2fsck takes the mark away.',
+		e2fsck: ['p1.missing-encryption-xattr'],
+	},
+	CHECK_ENCRYPTION_CONTEXT: {
+		severity: 'error',
+		sentence: 'the attribute that says how inode {inode} is encrypted is damaged',
+		explanation:
+			'It has another length than its version asks for. e2fsck removes the inode; nobody can read the contents.',
+		e2fsck: ['p1.corrupt-encryption-xattr'],
+	},
 	CHECK_ATTRIBUTE_LIST: {
 		severity: 'error',
 		sentence: 'the attributes of inode {inode} do not end, at offset {offset}',

@@ -33,12 +33,19 @@ function checked(bytes: Uint8Array): Checked {
 
 type Damaged = {readonly bytes: Uint8Array; readonly exit: number | null};
 
-/** The image after debugfs commands, and what e2fsck exits with. */
-function damaged(commands: readonly string[], options: readonly string[]): Damaged {
+/** The image after debugfs commands and `poke`, and what e2fsck exits with. */
+function damaged(
+	commands: readonly string[],
+	options: readonly string[],
+	poke: (bytes: Buffer) => void = () => {},
+): Damaged {
 	const {path, remove} = makeImage(options);
 	try {
 		const input = `${commands.join('\n')}\n`;
 		execFileSync('debugfs', ['-w', path], {env, input, stdio: ['pipe', 'ignore', 'ignore']});
+		const image = fs.readFileSync(path);
+		poke(image);
+		fs.writeFileSync(path, image);
 		const {status} = spawnSync('e2fsck', ['-fn', path], {env, stdio: 'ignore'});
 		return {bytes: new Uint8Array(fs.readFileSync(path)), exit: status};
 	} finally {
@@ -114,6 +121,43 @@ const damages: readonly {
 	},
 	{title: 'a pipe with a size', commands: ['sif pipe size 5'], code: 'CHECK_SPECIAL_SIZE'},
 	{
+		title: 'another number of clusters than of blocks',
+		commands: ['ssv clusters_per_group 1234'],
+		code: 'CHECK_CLUSTERS_PER_GROUP',
+	},
+	{
+		title: 'a journal named without the feature, which is a file like any',
+		commands: ['feature -has_journal', 'ssv journal_inum 12'],
+		code: 'CHECK_JOURNAL_INODE',
+	},
+	{
+		title: 'a journal that is shorter than its size',
+		commands: ['sif <8> size 0x1000000'],
+		code: 'CHECK_JOURNAL_INODE',
+	},
+	{
+		title: 'the inode of reserved blocks marked as folding case',
+		commands: ['sif <7> flags 0x40000000'],
+		code: 'CHECK_CASEFOLD_WITHOUT_DIRECTORY',
+	},
+	{
+		title: 'an encrypted file without a context',
+		commands: ['sif text flags 0x80800'],
+		code: 'CHECK_ENCRYPTION_CONTEXT_MISSING',
+	},
+	{
+		title: 'a group in use that is marked as never used, where there are no such marks',
+		options: ext2,
+		commands: ['set_bg 0 flags 1'],
+		code: 'CHECK_GROUP_UNINIT_IN_USE',
+	},
+	{
+		title: 'a file within its inode of four tebibytes',
+		options: ['-O', 'metadata_csum,inline_data'],
+		commands: ['sif hello size 0x40000000006'],
+		code: 'CHECK_INODE_SIZE',
+	},
+	{
 		title: 'a file with an index',
 		commands: ['sif text flags 0x81000'],
 		code: 'CHECK_INDEX_WITHOUT_DIRECTORY',
@@ -167,6 +211,67 @@ for (const {title, commands, options, code} of damages) {
 		);
 		t.is(summary.outcome, 'checked');
 		t.not(exit, 0, 'e2fsck objects');
+	});
+}
+
+/** A context of version 2: the identifier of its key, and each file's own nonce. */
+function contextOf(key: number, nonce: number, length = 40): Buffer {
+	const context = Buffer.from([2, 1, 4, 0, 0, 0, 0, 0, ...Buffer.alloc(16, key)]);
+	return Buffer.concat([context, Buffer.alloc(16, nonce)]).subarray(0, length);
+}
+
+/** debugfs does not write attributes of fscrypt's kind: `user.c` is made one of them. */
+function makeContexts(bytes: Buffer): void {
+	const entry = Buffer.from([1, 1]);
+	for (let at = bytes.indexOf(entry); at >= 0; at = bytes.indexOf(entry, at + 1)) {
+		const isEntry = bytes[at + 16] === 0x63 && bytes.readUInt32LE(at + 4) === 0;
+		if (isEntry) bytes[at + 1] = 9;
+	}
+}
+
+const plain = ['-O', '^metadata_csum,^has_journal,encrypt'];
+
+for (const {title, inner, code, inodeSize} of [
+	{title: 'of one policy', inner: contextOf(1, 7), code: undefined, inodeSize: 256},
+	{
+		title: 'of two policies',
+		inner: contextOf(2, 7),
+		code: 'CHECK_ENTRY_OTHER_POLICY',
+		inodeSize: 256,
+	},
+	{
+		title: 'of two policies, in blocks of attributes',
+		inner: contextOf(2, 7),
+		code: 'CHECK_ENTRY_OTHER_POLICY',
+		inodeSize: 128,
+	},
+	{
+		title: 'of which one is cut off',
+		inner: contextOf(1, 7, 30),
+		code: 'CHECK_ENCRYPTION_CONTEXT',
+		inodeSize: 256,
+	},
+] as const) {
+	testUnless(why, `contexts of encryption ${title} are judged as e2fsck does`, t => {
+		const folder = fs.mkdtempSync(join(tmpdir(), 'ext4box-context-'));
+		t.teardown(() => fs.rmSync(folder, {recursive: true}));
+		fs.writeFileSync(join(folder, 'outer'), contextOf(1, 9));
+		fs.writeFileSync(join(folder, 'inner'), inner);
+		const commands = [
+			'mkdir safe',
+			'mkdir safe/a_name_of_one_block_of_the_cipher',
+			'sif safe flags 0x80800',
+			'sif safe/a_name_of_one_block_of_the_cipher flags 0x80800',
+			`ea_set -f ${join(folder, 'outer')} safe user.c`,
+			`ea_set -f ${join(folder, 'inner')} safe/a_name_of_one_block_of_the_cipher user.c`,
+		];
+		const options = [...plain, '-I', String(inodeSize)];
+		const {bytes, exit} = damaged(commands, options, makeContexts);
+		const codes = checked(bytes)
+			.findings.filter(({severity}) => severity === 'error')
+			.map(finding => finding.code);
+		t.deepEqual(codes, code === undefined ? [] : [code]);
+		t.is(exit, code === undefined ? 0 : 4);
 	});
 }
 
