@@ -5,31 +5,10 @@ import {join} from 'node:path';
 import {closeVolume, openForWriting} from '../../ext4/open-for-writing.ts';
 import {Volume} from '../../ext4/volume.ts';
 import {run} from '../stress/program.ts';
+import {recoverByE2fsck} from '../support/e2fsck-recovery.ts';
 import {MemoryDevice} from '../support/memory-device.ts';
 import {observe} from '../support/observe.ts';
 import type {History, Window} from './history.ts';
-
-/** What e2fsck may say while it replays a journal and frees what nobody has open any more. */
-const harmless = [
-	/^e2fsck /,
-	/^Pass \d/,
-	/: recovering journal$/,
-	/^Clearing orphaned inode /,
-	/^Truncating orphaned inode /,
-	/^Superblock last (mount|write) time is in the future/,
-	/FILE SYSTEM WAS MODIFIED/,
-	/^\s*\(by less than a day/,
-	/files \(.*\), \d+\/\d+ blocks$/,
-	// The kernel, too, has it on for as long as a file system is mounted.
-	/^Feature orphan_present is set but orphan file is clean\.$/,
-	// e2fsck frees what the orphan file names, and then wants to empty the file.
-	/^Orphan file \(inode \d+\) block \d+ is not clean\.$/,
-	/^Clear\? yes$/,
-	/^Fix\? yes$/,
-	/^Update quota info for quota type \d\? yes$/,
-	/^\[QUOTA WARNING\] Usage inconsistent/,
-	/^$/,
-];
 
 export class Judge implements Disposable {
 	readonly #history: History;
@@ -83,12 +62,7 @@ export class Judge implements Disposable {
 
 	#recoverByE2fsck(image: Uint8Array): Uint8Array {
 		const path = this.#put(image);
-		const {status, out, err} = run('e2fsck', '-fy', path);
-		const lines = `${out}\n${err}`.split('\n');
-		const odd = lines.filter(line => !harmless.some(pattern => pattern.test(line)));
-		if (status === null || status > 1 || odd.length > 0) {
-			throw new Error(`e2fsck -fy: status ${status}\n${out}${err}`);
-		}
+		recoverByE2fsck(path);
 		this.#assertClean("e2fsck's recovery", path);
 		return new Uint8Array(readFileSync(path));
 	}

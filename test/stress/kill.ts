@@ -9,6 +9,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {inodeFlags, lookup, readInlineData, Volume} from '../../ext4/index.ts';
 import {openRaw} from '../../images/raw.ts';
 import {Mapper, readRange} from '../../iomap/index.ts';
+import {type Fact, factsOf} from './facts.ts';
 import {StressPlace} from './place.ts';
 import {run, start} from './program.ts';
 
@@ -17,19 +18,6 @@ export type KillOptions = {
 	readonly count: number;
 	readonly seed: number;
 };
-
-type Fact = {readonly length: number; readonly byte: number} | 'gone' | 'open';
-
-/** What the load said, name by name; the last word counts. */
-function factsOf(said: string): Map<string, Fact> {
-	const facts = new Map<string, Fact>();
-	for (const line of said.split('\n').slice(0, -1)) {
-		const [sign, name = '', length, byte] = line.split(' ');
-		if (sign === '+') facts.set(name, {length: Number(length), byte: Number(byte)});
-		else facts.set(name, sign === '-' ? 'gone' : 'open');
-	}
-	return facts;
-}
 
 function problemOf(volume: Volume, mapper: Mapper, name: string, fact: Fact): string | undefined {
 	if (fact === 'open') return undefined;

@@ -141,6 +141,8 @@ export type CrashOptions = {
 	readonly lossesPerEpoch?: number;
 	/** The same, and each piece that survives may have lost random sectors. */
 	readonly tornPerEpoch?: number;
+	/** After each mark a crash that loses all that no flush has reached: what a promise must bear. */
+	readonly losesAllAtMarks?: boolean;
 	/**
 	 * Bytes whose sectors are never torn from each other, from and up to. The superblock's, from 1,024
 	 * to 2,048, where it has a checksum: it is one number over two sectors, which no order of writing
@@ -311,6 +313,9 @@ export function* crashesOf<M>(device: CrashDevice<M>, options: CrashOptions): Ge
 		if (event.kind === 'mark') moment = {...moment, mark: event.value, marks: moment.marks + 1};
 		else epoch.push({write: event, moment});
 		if (hasPrefixes) yield new Crash('prefix', moment, medium, epoch);
+		if (event.kind === 'mark' && options.losesAllAtMarks === true) {
+			yield new Crash('loss', moment, medium, []);
+		}
 	}
 	yield* lossesOf(epoch, medium, random, options);
 }
