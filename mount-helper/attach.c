@@ -58,7 +58,7 @@ static bool set_flag(int context, const char *name, bool is_on) {
 
 static bool configure(int context, const struct options *options, int fuse) {
 	return set_text(context, "source", options->fsname) &&
-	       set_text(context, "subtype", "ext4box") &&
+	       set_text(context, "subtype", options->subtype) &&
 	       set_number(context, "fd", "%u", (unsigned)fuse) &&
 	       set_number(context, "rootmode", "%o", S_IFDIR) &&
 	       set_number(context, "user_id", "%u", getuid()) &&

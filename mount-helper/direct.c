@@ -19,11 +19,12 @@ static unsigned long flags_of(const struct options *options) {
 
 bool direct_attach(const struct options *options, int fuse, mode_t rootmode, const char *path) {
 	/* Numbers and fixed words alone: the only text of the caller's is the source, not an option. */
-	char data[160];
+	char data[160], type[16];
+	snprintf(type, sizeof type, "fuse.%s", options->subtype);
 	snprintf(data, sizeof data, "fd=%d,rootmode=%o,user_id=%u,group_id=%u%s%s", fuse, rootmode,
 	         (unsigned)getuid(), (unsigned)getgid(), options->allow_other ? ",allow_other" : "",
 	         options->default_permissions ? ",default_permissions" : "");
-	return mount(options->fsname, path, EXT4BOX_TYPE, flags_of(options), data) == 0;
+	return mount(options->fsname, path, type, flags_of(options), data) == 0;
 }
 
 int direct_mount(const struct options *options, const char *mountpoint) {

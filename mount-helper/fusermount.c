@@ -62,7 +62,8 @@ static bool append_escaped(char *to, size_t size, const char *text) {
 
 static bool build_options(const struct options *options, char *text, size_t size) {
 	text[0] = 0;
-	return append(text, size, "nosuid,nodev,subtype=ext4box") &&
+	return append(text, size, "nosuid,nodev,subtype=") &&
+	       append(text, size, options->subtype) &&
 	       append(text, size, options->read_only ? ",ro" : ",rw") &&
 	       append(text, size, options->noexec ? ",noexec" : "") &&
 	       append(text, size, options->noatime ? ",noatime" : "") &&

@@ -112,3 +112,14 @@ int image_open(const char *path, bool read_only) {
 	}
 	return fd;
 }
+
+bool image_is_at(int image, const char *path) {
+	struct stat own, other;
+	if (fstat(image, &own) != 0 || stat(path, &other) != 0) {
+		return false;
+	}
+	if (S_ISBLK(own.st_mode)) {
+		return S_ISBLK(other.st_mode) && own.st_rdev == other.st_rdev;
+	}
+	return own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+}

@@ -20,7 +20,7 @@ rm -rf "$new"
 mkdir -p "$new/bin" "$new/mount-helper/build" "$new/node_modules/@koromix"
 cp "$node" "$new/node"
 cp ../package.json ../LICENSE "$new/"
-cp ../bin/ext4box ../bin/umount.fuse.ext4box "$new/bin/"
+cp ../bin/ext4box ../bin/mount.fuse.ext4box ../bin/umount.fuse.ext4box "$new/bin/"
 # For "ext4box run", and where the policy says no: a helper without privileges.
 cp build/mount-helper "$new/mount-helper/build/"
 (cd .. && find dist/src -type f) | while read -r file; do
@@ -49,6 +49,7 @@ chmod 4755 "$helper.new"
 mv -f "$helper.new" "$helper"
 
 ln -sfn "$libdir/bin/ext4box" "$destdir$bindir/ext4box"
+ln -sfn "$libdir/bin/mount.fuse.ext4box" "$destdir$sbindir/mount.fuse.ext4box"
 ln -sfn "$libdir/bin/umount.fuse.ext4box" "$destdir$sbindir/umount.fuse.ext4box"
 [ -e "$destdir$sbindir/umount.fuse" ] || [ -L "$destdir$sbindir/umount.fuse" ] ||
 	ln -s "$libdir/bin/umount.fuse.ext4box" "$destdir$sbindir/umount.fuse"

@@ -4,6 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const subtypes[] = {"ext4box", "ext4", "ext3", "ext2"};
+
+const char *mountinfo_subtype(const char *name) {
+	for (size_t index = 0; index < sizeof subtypes / sizeof subtypes[0]; index++) {
+		if (strcmp(name, subtypes[index]) == 0) {
+			return subtypes[index];
+		}
+	}
+	return NULL;
+}
+
+static bool is_our_type(const char *type) {
+	static const char prefix[] = "fuse.";
+	return strncmp(type, prefix, sizeof prefix - 1) == 0 &&
+	       mountinfo_subtype(type + sizeof prefix - 1) != NULL;
+}
+
 /* The kernel writes space, tab, line feed, backslash and '#' as a backslash and three octal digits. */
 static bool decode_path(const char *from, char *to) {
 	size_t length = 0;
@@ -59,7 +76,7 @@ bool mountinfo_parse(char *line, struct mountinfo *mount) {
 	/* An empty source would make the options seem to be it: then there are none. */
 	const char *source = strtok_r(NULL, " \n", &rest);
 	const char *options = source == NULL ? NULL : strtok_r(NULL, " \n", &rest);
-	mount->is_ext4box = type != NULL && strcmp(type, EXT4BOX_TYPE) == 0;
+	mount->is_ext4box = type != NULL && is_our_type(type);
 	mount->has_user = find_user(options, &mount->user);
 	if (!decode_path(path, mount->path)) {
 		mount->path[0] = 0;

@@ -5,14 +5,16 @@
 
 /* /proc/self/mountinfo, read line by line; proc_pid_mountinfo(5). */
 
-#define EXT4BOX_TYPE "fuse.ext4box"
+/* The types that a mount of ours may bear, after "fuse."; the first is what it bears unless another
+ * is asked for. Fixed words: what a mount table shows is not for a caller to write. NULL: no such one. */
+const char *mountinfo_subtype(const char *name);
 
 struct mountinfo {
 	unsigned id;
 	unsigned parent; /* Id of the mount that it is mounted in. */
 	unsigned major;
 	unsigned minor;
-	bool is_ext4box;
+	bool is_ext4box;     /* By its type, which fuse2fs's mounts may bear as well. */
 	bool has_user;       /* The kernel says who has mounted it: */
 	unsigned user;       /* FUSE's user_id. */
 	char path[PATH_MAX]; /* Escapes decoded; empty where it is longer: directories above can be moved. */

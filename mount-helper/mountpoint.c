@@ -23,6 +23,7 @@ static const uint32_t file_systems[] = {
 	TMPFS_MAGIC,         RAMFS_MAGIC,       0x2fc12fc1 /* ZFS */,  0xca451a4e /* bcachefs */,
 	OVERLAYFS_SUPER_MAGIC, NFS_SUPER_MAGIC, 0x3153464a /* JFS */,  REISERFS_SUPER_MAGIC,
 	NILFS_SUPER_MAGIC,   0xf15f /* eCryptfs */, 0x61756673 /* aufs */,
+	AUTOFS_SUPER_MAGIC,
 };
 
 /* Neither these nor anything below them: programs of root's look here for what they trust. */

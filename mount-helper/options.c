@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "installed.h"
+#include "mountinfo.h"
 
 /*
  * Long options only, spelled in full, a value always in an argument of its own, each at most once:
@@ -61,6 +62,15 @@ static bool take_fsname(struct parser *parser, const char *value) {
 		}
 	}
 	parser->options->fsname = value;
+	return true;
+}
+
+static bool take_subtype(struct parser *parser, const char *value) {
+	const char *subtype = mountinfo_subtype(value);
+	if (subtype == NULL) {
+		return wrong(parser, "not a type that a mount may bear", value);
+	}
+	parser->options->subtype = subtype;
 	return true;
 }
 
@@ -179,6 +189,7 @@ static const struct option option_table[] = {
 	{"--image", MOUNTS, true, take_image, 0},
 	{"--mountpoint", ALL, true, take_mountpoint, 0},
 	{"--fsname", MOUNTS, true, take_fsname, 0},
+	{"--subtype", MOUNTS, false, take_subtype, 0},
 	{"--report-fd", ALL, false, take_report_fd, 0},
 	{"--way", ON(ACTION_MOUNT), false, take_way, 0},
 	{"--server-argc", ON(ACTION_RUN), true, take_server_argc, 0},
@@ -313,7 +324,7 @@ static bool take_programs(struct parser *parser, int argc, char **argv, int at) 
 
 bool options_parse(int argc, char **argv, struct options *options, char *message, size_t size) {
 	struct parser parser = {options, message, size};
-	*options = (struct options){.report_fd = -1};
+	*options = (struct options){.report_fd = -1, .subtype = mountinfo_subtype("ext4box")};
 	if (argc < 2) {
 		return wrong(&parser, "usage", "mount-helper mount|run|unmount OPTION... [-- SERVER...]");
 	}

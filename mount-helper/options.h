@@ -25,6 +25,7 @@ struct options {
 	const char *image;
 	const char *mountpoint;
 	const char *fsname;
+	const char *subtype; /* One of mountinfo_subtype's. */
 	int report_fd; /* -1: failures are told on stderr. */
 	bool read_only;
 	bool foreground;

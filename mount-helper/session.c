@@ -27,8 +27,8 @@
 #include "supervisor.h"
 
 /*
- * Forks; the child goes on in a session of its own, the parent waits for its word: the byte 0 once
- * the mount is ready, or the end of the pipe.
+ * Forks; the child goes on, the parent waits for its word: the byte 0 once the mount is ready, or the
+ * end of the pipe.
  */
 static bool leave_caller(struct session *session) {
 	int ends[2];
@@ -51,7 +51,6 @@ static bool leave_caller(struct session *session) {
 	}
 	close(ends[0]);
 	session->front = ends[1];
-	setsid();
 	return true;
 }
 
@@ -280,6 +279,21 @@ static bool may_mount(struct session *session) {
 	return true;
 }
 
+/*
+ * By the source in the mount table root's programs tell what is mounted: a user's mount must not pass
+ * for that of another device. What is no path can't be taken for one.
+ */
+static bool may_be_called(const struct session *session) {
+	const char *name = session->options->fsname;
+	if (!privileges_held() || getuid() == 0 || name[0] != '/' ||
+	    image_is_at(session->image, name)) {
+		return true;
+	}
+	report_failure(FAIL_IMAGE, 0, "the name %.256s is not that of the image: only root may choose one",
+	               name);
+	return false;
+}
+
 /* Up to the mount; false is reported, and leaves nothing mounted. */
 static bool begin(struct session *session) {
 	const struct options *options = session->options;
@@ -291,7 +305,7 @@ static bool begin(struct session *session) {
 		return false;
 	}
 	session->image = image_open(options->image, options->read_only);
-	if (session->image < 0 || !find_mountpoint(session)) {
+	if (session->image < 0 || !may_be_called(session) || !find_mountpoint(session)) {
 		return false;
 	}
 	if (options->action == ACTION_RUN && !namespace_enter()) {

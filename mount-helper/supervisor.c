@@ -199,6 +199,9 @@ static void become_ready(struct session *session) {
 	bool is_told =
 		report_ready(way_name(mount->way), mount->id, mount->major, mount->minor, getpid());
 	if (session->front >= 0) {
+		/* Not before: by its process group autofs knows who makes the mount that it waits for, and
+		 * has everybody else wait for it, too. */
+		setsid();
 		is_told = detach_stdio() && is_told;
 		is_told = is_told && write(session->front, "", 1) == 1;
 		fd_close(&session->front);

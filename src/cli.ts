@@ -16,6 +16,13 @@ type CommandEntry = {readonly summary: string; load(): Promise<Command>};
 // In the order of the help text. Loaded on demand: no command pays for another.
 const commands = new Map<string, CommandEntry>([
 	['mount', {summary: 'mount an image on a directory', load: () => import('./commands/mount.ts')}],
+	[
+		'mount.fuse',
+		{
+			summary: 'what mount(8) calls for fuse.ext4box',
+			load: () => import('./commands/mount-fuse.ts'),
+		},
+	],
 	['umount', {summary: 'unmount it and wait', load: () => import('./commands/umount.ts')}],
 	[
 		'run',
@@ -60,7 +67,7 @@ const commands = new Map<string, CommandEntry>([
 ]);
 
 function helpText(): string {
-	const lines = [...commands].map(([name, {summary}]) => `  ${name.padEnd(9)}${summary}`);
+	const lines = [...commands].map(([name, {summary}]) => `  ${name.padEnd(11)}${summary}`);
 	return `Usage: ext4box COMMAND [OPTIONS] IMAGE …
 
 Mounts, reads, writes and inspects ext2, ext3 and ext4 disk images as an ordinary user. IMAGE is a

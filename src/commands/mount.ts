@@ -12,7 +12,7 @@ import {
 	type SandboxRequest,
 } from '../mount/launch.ts';
 import {prepareMountpoint} from '../mount/mountpoint.ts';
-import {parseMountOptions} from '../mount/options.ts';
+import {type MountOptions, parseMountOptions} from '../mount/options.ts';
 import {remount} from '../mount/remount.ts';
 import {parseSandbox, sandboxOptions} from '../mount/sandbox-options.ts';
 import {describeSandbox} from '../sandbox/describe.ts';
@@ -82,7 +82,10 @@ Other
                       mount taken away (default: 30; 0: never)
   noexec, noatime     as mount(8) has them; nosuid and nodev always hold
   minixdf, bsddf      df counts the file system's own metadata, or not (the default)
-  fsname=NAME         the name in the mount table (default: the image's path)
+  fsname=NAME         the name in the mount table (default: the image's path); where the installed
+                      helper mounts for an ordinary user, an absolute path must be the image's own
+  subtype=TYPE        what the mount table calls its type, after "fuse.": ext4box (the default), ext4,
+                      ext3 or ext2, for programs that look for these
   debug               trace every request on stderr; implies --foreground
 
 Examples
@@ -98,17 +101,17 @@ export async function run(args: string[], programs?: Programs): Promise<number> 
 	return await mount(parse(args), programs ?? findPrograms());
 }
 
-type Arguments = {
+export type MountArguments = {
 	readonly image: string;
 	/** Undefined where only one name is given, which is the directory's for a remount. */
 	readonly directory: string | undefined;
-	readonly lists: readonly string[];
+	readonly options: MountOptions;
 	readonly isForeground: boolean;
 	readonly sandbox: SandboxRequest;
 	readonly isVerbose: boolean;
 };
 
-function parse(args: string[]): Arguments {
+function parse(args: string[]): MountArguments {
 	const {values, positionals} = parseCommand(
 		'mount',
 		args,
@@ -127,23 +130,23 @@ function parse(args: string[]): Arguments {
 	return {
 		image,
 		directory,
-		lists: [
+		options: parseMountOptions([
 			...values.options,
 			...placeOptions(values),
 			...(values['read-only'] === true ? ['ro'] : []),
-		],
+		]),
 		isForeground: values.foreground === true,
 		sandbox: parseSandbox(values),
 		isVerbose: values.verbose === true,
 	};
 }
 
-async function mount(
-	{image, directory, lists, isForeground, sandbox, isVerbose}: Arguments,
+/** Mounts, or changes a mount. Returns the exit status; throws `CliError`. */
+export async function mount(
+	{image, directory, options, isForeground, sandbox, isVerbose}: MountArguments,
 	programs: Programs,
 ): Promise<number> {
 	setLogLevel('info');
-	const options = parseMountOptions(lists);
 	if (options.isRemount) {
 		await remount(directory ?? image, options.access === 'ro');
 		return 0;

@@ -179,17 +179,18 @@ function sharedArguments({
 	];
 	return [
 		...['--report-fd', String(reportFd), '--image', image, '--mountpoint', mountpoint],
-		...['--fsname', options.fsname ?? fsnameOf(image)],
+		...['--fsname', options.fsname ?? fsnameOf(image), '--subtype', options.subtype],
 		...['--watchdog', String(options.watchdogSeconds)],
 		...['--sandbox', sandbox.level, '--require-sandbox', sandbox.required],
 		...chosen.flatMap(([isChosen, name]) => (isChosen ? [name] : [])),
 	];
 }
 
-/** The image's path as mount tables and df show it; a name that they could not bear is mended. */
+/** The image's path as mount tables and df show it, unless it is one that they could not bear. */
 function fsnameOf(image: string): string {
-	const path = resolve(image).replace(/[\0-\x1f\x7f]/g, '?');
-	return Buffer.byteLength(path) <= fsnameBytesMax ? path : 'ext4box';
+	const path = resolve(image);
+	const isBearable = !/[\0-\x1f\x7f]/.test(path) && Buffer.byteLength(path) <= fsnameBytesMax;
+	return isBearable ? path : 'ext4box';
 }
 
 /** The server's argv but for its one argument, and what it may see: the installed helper has its own. */

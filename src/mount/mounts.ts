@@ -19,7 +19,9 @@ export type Mount = {
 /** The process that unmounts when told to or when its server ends. */
 export type Supervisor = {readonly pid: number; readonly startTime: string};
 
-const mountType = 'fuse.ext4box';
+/** What a mount of ours may be called, after `fuse.`, as the helper has it: mountinfo_subtype. */
+export const subtypes = ['ext4box', 'ext4', 'ext3', 'ext2'] as const;
+export type Subtype = (typeof subtypes)[number];
 
 /** Reads a whole mount table; lines that are not understood are left out. */
 export function parseMountinfo(text: string): Mount[] {
@@ -63,8 +65,14 @@ export function decodeEscapes(text: string): string {
 	);
 }
 
+/**
+ * Whether the mount is ext4box's. fuse2fs calls its own `fuse.ext4`, too: under such a name it is ours
+ * if a supervisor of ours stands by it, and a dead one is nobody's.
+ */
 export function isExt4box(mount: Mount): boolean {
-	return mount.type === mountType;
+	if (mount.type === 'fuse.ext4box') return true;
+	const isOther = subtypes.some(subtype => mount.type === `fuse.${subtype}`);
+	return isOther && findSupervisors(mount).length > 0;
 }
 
 export function readMounts(): Mount[] {

@@ -1,5 +1,6 @@
 import {UsageError} from '../cli-error.ts';
 import {parseBytes} from '../command-line.ts';
+import {type Subtype, subtypes} from './mounts.ts';
 import {
 	type ErrorPolicy,
 	type IdRange,
@@ -24,6 +25,8 @@ export type MountOptions = {
 	readonly partition: number | null;
 	readonly cacheBytes: number | null;
 	readonly fsname: string | null;
+	/** The type in the mount table, after `fuse.`. */
+	readonly subtype: Subtype;
 	readonly errors: ErrorPolicy;
 	/** null: as `allowOther` has it. */
 	readonly acl: boolean | null;
@@ -81,6 +84,7 @@ const nothingSaid: Draft = {
 	partition: null,
 	cacheBytes: null,
 	fsname: null,
+	subtype: 'ext4box',
 	errors: 'default',
 	acl: null,
 	noRecovery: false,
@@ -140,7 +144,7 @@ const valued: ReadonlyMap<string, TakeValue> = new Map<string, TakeValue>([
 	['gid', value => ({gid: parseId('gid', value)})],
 	['idmap', value => ({ranges: [parseRange(value)]})],
 	['fsname', value => ({fsname: parseFsname(value)})],
-	['subtype', parseSubtype],
+	['subtype', value => ({subtype: parseSubtype(value)})],
 ]);
 
 /**
@@ -158,16 +162,20 @@ const rangePattern = /^(\d{1,10}):(\d{1,10}):(\d{1,10})$/;
 
 /**
  * Reads the values of all `-o`, in their order; of two that contradict each other the later wins, as
- * with mount(8). After `idmap=`, further pieces of the form N:N:N belong to it.
+ * with mount(8). After `idmap=`, further pieces of the form N:N:N belong to it. `onUnknown` is told of
+ * what is none of ours; by default it throws a UsageError.
  */
-export function parseMountOptions(lists: readonly string[]): MountOptions {
+export function parseMountOptions(
+	lists: readonly string[],
+	onUnknown: (piece: string) => void = refuseUnknown,
+): MountOptions {
 	let draft = nothingSaid;
 	let previous = '';
 	for (const piece of lists.flatMap(splitPieces)) {
 		const isRange = previous === 'idmap' && rangePattern.test(piece);
 		const {name, said} = isRange
 			? {name: previous, said: {ranges: [parseRange(piece)]}}
-			: parsePiece(piece);
+			: parsePiece(piece, onUnknown);
 		const ranges = [...draft.ranges, ...(said.ranges ?? [])];
 		draft = {...draft, ...said, ranges};
 		previous = name;
@@ -190,7 +198,14 @@ function splitPieces(list: string): string[] {
 	return pieces.filter(piece => piece !== '');
 }
 
-function parsePiece(piece: string): {name: string; said: Partial<Draft>} {
+function refuseUnknown(piece: string): never {
+	throw new UsageError(`unknown mount option: ${JSON.stringify(piece)}`);
+}
+
+function parsePiece(
+	piece: string,
+	onUnknown: (piece: string) => void,
+): {name: string; said: Partial<Draft>} {
 	const equals = piece.indexOf('=');
 	const name = equals < 0 ? piece : piece.slice(0, equals);
 	const said = flags.get(name);
@@ -211,7 +226,7 @@ function parsePiece(piece: string): {name: string; said: Partial<Draft>} {
 		throw new UsageError(`option ${name} is not possible: an image is always mounted no${name}`);
 	}
 	if (!withoutEffect.has(name) && !name.startsWith('x-')) {
-		throw new UsageError(`unknown mount option: ${JSON.stringify(piece)}`);
+		onUnknown(piece);
 	}
 	return {name, said: {}};
 }
@@ -379,11 +394,14 @@ function parseFsname(text: string): string {
 	return text;
 }
 
-function parseSubtype(text: string): Partial<Draft> {
-	if (text !== 'ext4box') {
-		throw new UsageError('option subtype: it is always ext4box, by which mounts are found again');
+function parseSubtype(text: string): Subtype {
+	const subtype = subtypes.find(known => known === text);
+	if (subtype === undefined) {
+		throw new UsageError(
+			`option subtype: ${JSON.stringify(text)} is none of ${subtypes.join(', ')}`,
+		);
 	}
-	return {};
+	return subtype;
 }
 
 /** As the helper has it: FSNAME_MAX. */

@@ -380,7 +380,7 @@ writes('umount(8) waits for the last commit, by way of its helper', (t, place) =
 	const helper = '/sbin/umount.fuse.ext4box';
 	t.false(fs.existsSync(helper), 'another one is installed');
 	const root = path.join(import.meta.dirname, '../..');
-	execFileSync('make', ['-s', '-C', path.join(root, 'mount-helper'), 'install-umount']);
+	execFileSync('make', ['-s', '-C', path.join(root, 'mount-helper'), 'install-helpers']);
 	try {
 		place.mount();
 		place.sh(makeTree);
@@ -389,7 +389,7 @@ writes('umount(8) waits for the last commit, by way of its helper', (t, place) =
 		t.false(fs.existsSync(`/proc/${server}`));
 		t.is(place.check(), '');
 	} finally {
-		execFileSync('make', ['-s', '-C', path.join(root, 'mount-helper'), 'uninstall-umount']);
+		execFileSync('make', ['-s', '-C', path.join(root, 'mount-helper'), 'uninstall-helpers']);
 	}
 });
 

@@ -13,6 +13,7 @@ test('nothing said', t => {
 		partition: null,
 		cacheBytes: null,
 		fsname: null,
+		subtype: 'ext4box',
 		errors: 'default',
 		acl: null,
 		noRecovery: false,
@@ -51,6 +52,7 @@ const accepted: [string, Partial<MountOptions>][] = [
 	['sync,dirsync', {isSync: true, isDirSync: true}],
 	['sync,async', {}],
 	['create=0:100', {create: {uid: 0, gid: 100}}],
+	['subtype=ext4', {subtype: 'ext4'}],
 	['offset=0', {offset: 0}],
 	['offset=1048576', {offset: 1_048_576}],
 	['offset=1m,ro', {offset: 1_048_576, access: 'ro'}],
@@ -145,7 +147,7 @@ const refused: [string, RegExp][] = [
 	['fsname=', /fsname needs a value/],
 	['fsname=a\nb', /control character/],
 	[`fsname=${'x'.repeat(1025)}`, /more than 1024 bytes/],
-	['subtype=ext4', /always ext4box/],
+	['subtype=nfs', /subtype: "nfs" is none of ext4box, ext4/],
 ];
 
 for (const [text, message] of refused) {

@@ -1,0 +1,253 @@
+/** `mount -t fuse.ext4box` and umount(8): from the command line, from fstab, as root and as a user. */
+import {execFileSync} from 'node:child_process';
+import * as fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import {Mount8, whyNoMount8} from '../support/mount8-namespace.ts';
+import {serialTestUnless} from '../support/skip.ts';
+
+const reason = whyNoMount8();
+let installed: Mount8 | undefined;
+
+test.before(() => {
+	if (reason === null) installed = new Mount8();
+});
+
+test.after.always(() => installed?.[Symbol.dispose]());
+
+const nobody = 65_534;
+const asUser = `user() { setpriv --reuid ${nobody} --regid ${nobody} --clear-groups "$@"; }
+other() { setpriv --reuid 1 --regid 1 --clear-groups "$@"; }
+`;
+/** Right behind umount: the device has to be free, and what is on it whole. */
+const checkNow = (device: string): string => `! fuser -s ${device} 2>/dev/null
+		e2fsck -fn ${device} >/dev/null 2>&1`;
+
+type Place = {
+	readonly image: string;
+	readonly directory: string;
+	/** Runs a script with $IMAGE and $DIR, and `user COMMAND`; throws what it said where it fails. */
+	run(script: string, fstab?: string): string;
+	/** As `run`, for one that has to fail: its status, and stderr. */
+	fail(script: string, fstab?: string): {status: number | null; stderr: string};
+};
+
+function makePlace(): Place & Disposable {
+	const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'ext4box-mount8-')));
+	fs.chmodSync(folder, 0o755);
+	const image = path.join(folder, 'disk.img');
+	const directory = path.join(folder, 'mnt');
+	execFileSync('mke2fs', [
+		'-q',
+		'-F',
+		'-t',
+		'ext4',
+		'-E',
+		`root_owner=${nobody}:${nobody}`,
+		image,
+		'16M',
+	]);
+	fs.mkdirSync(directory);
+	for (const each of [image, directory]) fs.chownSync(each, nobody, nobody);
+	const start = (script: string, fstab = '') => {
+		if (installed === undefined) throw new Error('nothing is installed');
+		const prelude = 'IMAGE=$1 DIR=$2\n';
+		return installed.run(fstab, `${prelude}${asUser}${script}`, image, directory);
+	};
+	return {
+		image,
+		directory,
+		run(script, fstab) {
+			const {status, stdout, stderr} = start(script, fstab);
+			if (status !== 0) throw new Error(`status ${status}: ${stdout}${stderr}`);
+			return stdout;
+		},
+		fail(script, fstab) {
+			const {status, stderr} = start(script, fstab);
+			return {status, stderr};
+		},
+		[Symbol.dispose]() {
+			fs.rmSync(folder, {recursive: true, force: true});
+		},
+	};
+}
+
+function mounts(title: string, body: (t: ExecutionContext, place: Place) => void): void {
+	serialTestUnless(reason, title, t => {
+		using place = makePlace();
+		body(t, place);
+	});
+}
+
+mounts('root mounts an image, remounts it, and umount leaves it free and whole', (t, place) => {
+	const out = place.run(`
+		mount -t fuse.ext4box $IMAGE $DIR
+		findmnt -rno SOURCE,FSTYPE $DIR
+		df --output=source,fstype $DIR | tail -n 1
+		echo one > $DIR/file
+		mount -o remount,ro $DIR
+		findmnt -rno OPTIONS $DIR | cut -d, -f1
+		! { echo two > $DIR/file; } 2>/dev/null
+		mount -o remount,rw $DIR
+		echo two >> $DIR/file
+		for n in 1 2 3 4 5 6 7 8; do cp -r /etc/init.d $DIR/$n || mkdir $DIR/$n; done
+		umount $DIR
+		${checkNow('$IMAGE')}
+		mount -r -t fuse.ext4box $IMAGE $DIR
+		cat $DIR/file
+		umount $IMAGE
+		${checkNow('$IMAGE')}
+	`);
+	const source = place.image;
+	t.deepEqual(
+		out.split('\n').map(line => line.replace(/ +/, ' ')),
+		[...[`${source} fuse.ext4box`, `${source} fuse.ext4box`, 'ro', 'one', 'two', '']],
+	);
+});
+
+mounts('a block device, under the type and the name that were asked for', (t, place) => {
+	const out = place.run(`
+		dev=$(losetup -f --show $IMAGE)
+		trap 'umount $DIR 2>/dev/null; losetup -d $dev' EXIT
+		mount -t fuse.ext4box -o fsname=$dev,subtype=ext4,allow_other $dev $DIR
+		test "$(findmnt -rno SOURCE,FSTYPE $DIR)" = "$dev fuse.ext4"
+		user sh -c "echo mine > $DIR/file; stat -c %u $DIR/file"
+		! mount -t ext4 $dev /mnt 2>/dev/null
+		umount $DIR
+		${checkNow('$dev')}
+		mount -t fuse.ext4box -o fsname=disk $dev $DIR
+		findmnt -rno SOURCE,FSTYPE $DIR
+		umount disk
+		${checkNow('$dev')}
+		mount -t ext4 -o ro $dev $DIR
+		cat $DIR/file
+	`);
+	t.is(out, `${nobody}\ndisk fuse.ext4box\nmine\n`);
+});
+
+mounts('a link named mount.fuse.ext4 takes that type', (t, place) => {
+	const out = place.run(`
+		ln -s mount.fuse.ext4box $0/sbin/mount.fuse.ext4
+		trap 'rm $0/sbin/mount.fuse.ext4' EXIT
+		mount -t overlay -o "lowerdir=$0/sbin:$(readlink -f /sbin)" none "$(readlink -f /sbin)"
+		mount -t fuse.ext4 $IMAGE $DIR
+		mount -o remount,ro $DIR
+		findmnt -rno FSTYPE,OPTIONS $DIR | cut -d, -f1
+		umount $DIR
+		${checkNow('$IMAGE')}
+	`);
+	t.is(out, 'fuse.ext4 ro\n');
+});
+
+mounts('an ordinary user mounts what fstab lets them, and unmounts it', (t, place) => {
+	const words =
+		'user,noauto,nofail,map=me,comment=hers,x-systemd.automount,x-systemd.idle-timeout=1min';
+	const out = place.run(
+		`
+		user mount -v $DIR 2>&1 | grep -o 'by the installed helper'
+		user sh -c "echo mine > $DIR/file; stat -c %u $DIR/file"
+		findmnt -rno SOURCE,FSTYPE,OPTIONS $DIR
+		! other umount $DIR 2>/dev/null
+		findmnt -rno FSTYPE $DIR
+		user umount $DIR
+		${checkNow('$IMAGE')}
+		! findmnt $DIR
+	`,
+		`${place.image} ${place.directory} fuse.ext4box ${words} 0 0`,
+	);
+	const [way, uid, line, type] = out.split('\n');
+	t.is(way, 'by the installed helper');
+	t.is(uid, String(nobody));
+	const options = `rw,nosuid,nodev,noexec,relatime,user_id=${nobody},group_id=${nobody}`;
+	t.is(line, `${place.image} fuse.ext4box ${options}`);
+	t.is(type, 'fuse.ext4box');
+});
+
+mounts('root mounts and unmounts all of fstab, as a boot and a shutdown do', (t, place) => {
+	const out = place.run(
+		`
+		mount -a
+		findmnt -rno SOURCE,FSTYPE,OPTIONS $DIR
+		umount -a -t fuse.ext4box
+		${checkNow('$IMAGE')}
+		! findmnt $DIR
+		mount $DIR
+		user umount $DIR 2>&1 | grep -o 'not yours: uid 0 mounted it'
+		umount $DIR
+		! findmnt $DIR
+	`,
+		`${place.image} ${place.directory} fuse.ext4box users,nofail,ro,exec,uid=${nobody} 0 2`,
+	);
+	t.is(
+		out,
+		`${place.image} fuse.ext4box ro,nosuid,nodev,relatime,user_id=0,group_id=0\nnot yours: uid 0 mounted it\n`,
+	);
+});
+
+mounts('what systemd runs for a .mount unit', (t, place) => {
+	const out = place.run(`
+		mount $IMAGE $DIR -t fuse.ext4box -o noauto,nofail,x-systemd.automount,_netdev
+		findmnt -rno FSTYPE $DIR
+		umount $DIR -c
+		${checkNow('$IMAGE')}
+	`);
+	t.is(out, 'fuse.ext4box\n');
+});
+
+mounts('rw by default, where the image allows it: else read-only, which is said', (t, place) => {
+	const out = place.run(`
+		chmod 444 $IMAGE
+		user mount.fuse.ext4box $IMAGE $DIR -o rw 2>&1 | grep -o 'mounted read-only: you may not write to it'
+		findmnt -rno OPTIONS $DIR | cut -d, -f1
+		user umount.fuse.ext4box $DIR
+	`);
+	t.is(out, 'mounted read-only: you may not write to it\nro\n');
+});
+
+mounts('fake, sloppy, wrong options, no image: the statuses of mount(8)', (t, place) => {
+	t.is(place.run('mount -f -t fuse.ext4box $IMAGE $DIR; findmnt $DIR || true'), '');
+	t.is(
+		place.run(
+			'mount -s -t fuse.ext4box -o nonsense,ro $IMAGE $DIR 2>/dev/null; umount $DIR; echo done',
+		),
+		'done\n',
+	);
+	const wrong = place.fail('mount -t fuse.ext4box -o nonsense $IMAGE $DIR');
+	t.is(wrong.status, 1);
+	t.regex(wrong.stderr, /unknown mount option: "nonsense"/);
+	const none = place.fail('mount -t fuse.ext4box $IMAGE.not $DIR');
+	t.is(none.status, 32);
+	t.regex(none.stderr, /disk\.img\.not/);
+});
+
+mounts('a user’s mount can’t pass for another device', (t, place) => {
+	const taken = place.fail('user mount.fuse.ext4box $IMAGE $DIR -o fsname=/etc/passwd');
+	t.is(taken.status, 32);
+	t.regex(taken.stderr, /only root may choose/);
+	const out = place.run(`
+		ln -s disk.img $(dirname $IMAGE)/link
+		for name in $IMAGE $(dirname $IMAGE)/link anything; do
+			user mount.fuse.ext4box $IMAGE $DIR -o fsname=$name
+			findmnt -rno SOURCE $DIR
+			user umount.fuse.ext4box $DIR
+		done
+		mount.fuse.ext4box $IMAGE $DIR -o fsname=/etc/passwd
+		findmnt -rno SOURCE $DIR
+		umount $DIR
+	`);
+	const link = path.join(path.dirname(place.image), 'link');
+	t.is(out, `${place.image}\n${link}\nanything\n/etc/passwd\n`);
+});
+
+mounts('umount of what is another’s goes on to its own way', (t, place) => {
+	const out = place.run(`
+		mount -t tmpfs none $DIR
+		umount.fuse.ext4box $DIR
+		! findmnt $DIR
+		mount -t tmpfs -o ro none $DIR
+		umount $DIR
+		! findmnt $DIR
+	`);
+	t.is(out, '');
+});
