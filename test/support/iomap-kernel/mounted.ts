@@ -34,14 +34,15 @@ export type IomapMountOptions = {
 	readonly config?: Partial<ServerConfig>;
 	/** The file system begins at this byte of the device. */
 	readonly startBytes?: number;
+	readonly registerDevice?: () => number;
 };
 
 export function mountIomap(image: Uint8Array, options: IomapMountOptions = {}): IomapMount {
-	const {startBytes = 0, device = new MemoryDevice(image), config = {}} = options;
+	const {startBytes = 0, device = new MemoryDevice(image), ...how} = options;
 	const clock = new Clock();
 	const wire = new FakeKernel(iomapTable);
 	const kernel = new IomapKernel({wire, device, deviceNumber, clock});
-	const server = makeServer({transport: wire, device, clock, startBytes, config});
+	const server = makeServer({...how, transport: wire, device, clock, startBytes});
 	const {connection, fileSystem, volume, problems} = server;
 	wire.connection = connection;
 	return {

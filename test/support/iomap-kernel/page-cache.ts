@@ -168,14 +168,23 @@ export class PageCache {
 		for (let at = from; at < to; ) {
 			const {source, target} = this.#mappings.find(node, at, to - at, beginOps.zero);
 			const end = Math.min(to, endOf(target));
-			for (let position = at; position < end; ) {
-				const index = Math.floor(position / this.#unit);
-				const count = Math.min(end, (index + 1) * this.#unit) - position;
-				this.#zeroInPage(node, index, position % this.#unit, count, source);
-				position += count;
+			for (const index of this.#toZero(node, source, at, end)) {
+				const from = Math.max(at, index * this.#unit);
+				const count = Math.min(end, (index + 1) * this.#unit) - from;
+				this.#zeroInPage(node, index, from % this.#unit, count, source);
 			}
 			at = end;
 		}
+	}
+
+	/** Pages to make zeros: where there is no data on the device, those in memory alone. */
+	#toZero(node: Node, source: WireRecord, from: number, to: number): number[] {
+		const first = Math.floor(from / this.#unit);
+		const end = Math.ceil(to / this.#unit);
+		if (source.type !== types.mapped) {
+			return [...node.pages.keys()].filter(index => index >= first && index < end);
+		}
+		return Array.from({length: end - first}, (_, index) => first + index);
 	}
 
 	#zeroInPage(node: Node, index: number, within: number, count: number, source: WireRecord): void {

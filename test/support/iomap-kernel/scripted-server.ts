@@ -181,7 +181,8 @@ export class ScriptedServer {
 			return {read, write: isBoth ? read : overwriteOf(read)};
 		}
 		const isWrite = (flags & (beginOps.write | beginOps.writeback)) !== 0;
-		const isNew = isWrite && this.#give(first, end, (flags & beginOps.writeback) !== 0);
+		const isNow = (flags & (beginOps.writeback | beginOps.direct)) !== 0;
+		const isNew = isWrite && this.#give(first, end, isNow);
 		const state = this.#stateOf(first);
 		const last = this.#script.hasWholeExtents ? this.#runEnd(first) : end;
 		const record = recordOf(state, first, last, isNew ? recordFlags.new : 0);
@@ -210,19 +211,19 @@ export class ScriptedServer {
 		return end;
 	}
 
-	/** Gives space to holes. Returns whether the first block had none. */
-	#give(first: number, end: number, isWrittenOut: boolean): boolean {
+	/** Gives space to holes, or promises it. Returns whether the first block had none. */
+	#give(first: number, end: number, isNow: boolean): boolean {
 		const before = this.#stateOf(first);
 		const {space, hasWholeExtents} = this.#script;
 		// All that was promised is placed at once.
-		const isWhole = before === 'delalloc' && isWrittenOut && hasWholeExtents;
+		const isWhole = before === 'delalloc' && isNow && hasWholeExtents;
 		const last = isWhole ? this.#runEnd(first) : end;
 		for (let block = first; block < last; block++) {
 			const state = this.#stateOf(block);
-			const isPromised = state === 'delalloc' && isWrittenOut;
+			const isPromised = state === 'delalloc' && isNow;
 			if (state !== 'hole' && !isPromised) continue;
 			const given = space === 'unwritten' ? 'unwritten' : 'mapped';
-			this.#blocks.set(block, space === 'delalloc' && !isWrittenOut ? 'delalloc' : given);
+			this.#blocks.set(block, space === 'delalloc' && !isNow ? 'delalloc' : given);
 		}
 		return before === 'hole' && this.#stateOf(first) === 'mapped';
 	}

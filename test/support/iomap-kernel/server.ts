@@ -26,6 +26,8 @@ export type ServerOptions = {
 	/** The file system begins at this byte of the device. */
 	readonly startBytes?: number;
 	readonly config?: Partial<ServerConfig>;
+	/** Tells the kernel of the device; returns its number. */
+	readonly registerDevice?: () => number;
 };
 
 export type Server = {
@@ -59,7 +61,7 @@ export function makeServer(options: ServerOptions): Server {
 		iomap: {
 			dialect: v7,
 			startBytes,
-			registerDevice: () => deviceNumber,
+			registerDevice: options.registerDevice ?? (() => deviceNumber),
 			notify: ({code, payload}) => connection.notify(code, payload),
 			malformed,
 		},

@@ -58,7 +58,8 @@ export function checkBegin(
 		if (record.type === types.noCache) refuse('NOCACHE is for the cache alone');
 	}
 	if (read.type === types.pureOverwrite) refuse('PURE_OVERWRITE in the read half');
-	if (read.type === types.retryCache) refuse('RETRY_CACHE where nothing is in the cache');
+	if (read.type === types.retryCache && !isRetry)
+		refuse('RETRY_CACHE where nothing is in the cache');
 	if (write.type === types.retryCache) refuse('RETRY_CACHE in the write half');
 }
 

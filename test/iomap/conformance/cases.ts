@@ -1,0 +1,21 @@
+/** All cases of the rules. */
+import {attributeCases} from './cases/attributes.ts';
+import {beginCases} from './cases/begin.ts';
+import {cacheCases} from './cases/cache.ts';
+import type {Case} from './cases/case.ts';
+import {ioendCases} from './cases/ioend.ts';
+import {negotiationCases} from './cases/negotiation.ts';
+import {wholeCases} from './cases/whole.ts';
+import {workCases} from './cases/work.ts';
+
+export type {Case, Check} from './cases/case.ts';
+
+export const cases: readonly Case[] = [
+	...negotiationCases,
+	...beginCases,
+	...ioendCases,
+	...wholeCases,
+	...attributeCases,
+	...workCases,
+	...cacheCases,
+];
