@@ -15,6 +15,7 @@ import {
 } from '../layout/directory.ts';
 import {hashVersions} from '../layout/htree.ts';
 import {reservedInode} from '../layout/inode.ts';
+import {ext4_super_block} from '../layout/superblock.ts';
 import type {FindingCode} from './codes.ts';
 import type {DirectoryUnderCheck} from './directory-blocks.ts';
 import {policies} from './encryption-policy.ts';
@@ -77,12 +78,21 @@ export class EntryChecker {
 	readonly #foldedNames: NameSet;
 
 	readonly #paths: Paths;
+	/** Inodes of quotas and orphan file, which no entry may name, whatever the features are. */
+	readonly #kept: readonly number[];
+	readonly #keptLast: number;
 
 	constructor(state: CheckState) {
 		const {blockSize} = state.geometry;
 		this.#paths = new Paths(state);
 		this.#names = new NameSet(blockSize);
 		this.#foldedNames = new NameSet(blockSize);
+		const raw = ext4_super_block.at(state.superblock.view, 0);
+		this.#kept = [
+			...[raw.s_usr_quota_inum, raw.s_grp_quota_inum, raw.s_prj_quota_inum],
+			raw.s_orphan_file_inum,
+		].filter(number => number !== 0);
+		this.#keptLast = Math.max(0, ...this.#kept);
 	}
 
 	/**
@@ -169,7 +179,8 @@ export class EntryChecker {
 		}
 		const {inodeCount, firstInode, inodesPerGroup} = state.geometry;
 		const isReserved = target !== reservedInode.root && target < firstInode;
-		if (isReserved || target > inodeCount) {
+		const isKept = target <= this.#keptLast && this.#kept.includes(target);
+		if (isReserved || isKept || target > inodeCount) {
 			tell('CHECK_ENTRY_INODE_NUMBER');
 			return;
 		}

@@ -491,6 +491,9 @@ export class InodeScan {
 			if (inode.type !== fileType.directory) this.#tell('CHECK_INDEX_WITHOUT_DIRECTORY');
 			else if (!this.#state.features.has('dir_index')) this.#tell('CHECK_INDEX_WITHOUT_FEATURE');
 		}
+		if (inode.has(inodeFlags.afsMagic) && !this.#state.features.has('imagic_inodes')) {
+			this.#tell('CHECK_AFS_WITHOUT_FEATURE');
+		}
 		this.#checkCasefold();
 		this.#mapLater(heldClusters);
 	}

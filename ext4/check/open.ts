@@ -214,13 +214,18 @@ function judgeDescriptors(
 const checkableRoCompat: readonly string[] = [...writableRoCompat, 'read_only', 'shared_blocks'];
 const revisionMax = 1;
 
+/** Compatible features leave all else as it is, but for who checks: each has something of its own. */
+const checkableCompat: readonly string[] = [
+	...['dir_prealloc', 'imagic_inodes', 'has_journal', 'ext_attr', 'resize_inode', 'dir_index'],
+	...['sparse_super2', 'fast_commit', 'stable_inodes', 'orphan_file'],
+];
+
 /** Why a file system is not for us to check, though it can be read. */
 function refusalOf({features, revision}: Superblock): string | undefined {
 	if (revision > revisionMax) return `revision ${revision} of the format is not known`;
-	const readable = new Features(features.compat, features.incompat, 0).names();
-	const unknown = features
-		.names()
-		.filter(name => !readable.includes(name) && !checkableRoCompat.includes(name));
+	const readable = new Features(0, features.incompat, 0).names();
+	const checkable = [...readable, ...checkableCompat, ...checkableRoCompat];
+	const unknown = features.names().filter(name => !checkable.includes(name));
 	if (unknown.length === 0) return undefined;
 	return `the image uses ${unknown.join(', ')}, which can not be checked`;
 }

@@ -99,6 +99,7 @@ function checkPointers(state: CheckState, inode: InodeBytes, read: BlockReader):
 	const perBlock = blockSize / 4;
 	let count = 0;
 	let badCount = 0;
+	let lastLogical = -1;
 	let blocksLeft = pointerBlocksMax;
 	const visit = (block: number, logical: number, levels: number) => {
 		if (block === 0) return;
@@ -109,7 +110,10 @@ function checkPointers(state: CheckState, inode: InodeBytes, read: BlockReader):
 			return;
 		}
 		count++;
-		if (levels === 0) return;
+		if (levels === 0) {
+			lastLogical = Math.max(lastLogical, logical);
+			return;
+		}
 		if (blocksLeft-- <= 0) {
 			if (blocksLeft === -1)
 				state.giveUp(`inode 7 has more than ${pointerBlocksMax} blocks of pointers`);
@@ -134,4 +138,9 @@ function checkPointers(state: CheckState, inode: InodeBytes, read: BlockReader):
 		logical += perBlock ** levels;
 	}
 	checkBlockCount(state, inode.number, count, inode.blocksLow, 0);
+	const size = inode.sizeBytes;
+	if (size < lastLogical * blockSize || size > logical * blockSize) {
+		const expected = (lastLogical + 1) * blockSize;
+		state.report('CHECK_INODE_SIZE', {inode: inode.number}, {found: size, expected});
+	}
 }

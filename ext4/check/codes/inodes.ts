@@ -375,6 +375,12 @@ export const inodeFindings = {
 		explanation: 'Only directories compare names.',
 		e2fsck: ['p1.casefold-nondir'],
 	},
+	CHECK_AFS_WITHOUT_FEATURE: {
+		severity: 'error',
+		sentence: 'inode {inode} is marked as one of AFS, though imagic_inodes is off',
+		explanation: 'No AFS server of today uses the mark; a bit was damaged. e2fsck clears it.',
+		e2fsck: ['p1.set-imagic'],
+	},
 	CHECK_CASEFOLD_WITHOUT_FEATURE: {
 		severity: 'error',
 		sentence: 'directory {inode} is marked as folding case, though casefold is off',

@@ -158,6 +158,21 @@ const damages: readonly {
 		code: 'CHECK_INODE_SIZE',
 	},
 	{
+		title: 'an entry for the inode that keeps a quota, should quotas be on',
+		commands: ['ssv prj_quota_inum 12'],
+		code: 'CHECK_ENTRY_INODE_NUMBER',
+	},
+	{
+		title: 'a mark of AFS',
+		commands: ['sif text flags 0x82000'],
+		code: 'CHECK_AFS_WITHOUT_FEATURE',
+	},
+	{
+		title: 'the inode of reserved blocks with another size',
+		commands: ['sif <7> size 0x40000000000'],
+		code: 'CHECK_INODE_SIZE',
+	},
+	{
 		title: 'a file with an index',
 		commands: ['sif text flags 0x81000'],
 		code: 'CHECK_INDEX_WITHOUT_DIRECTORY',
@@ -274,6 +289,16 @@ for (const {title, inner, code, inodeSize} of [
 		t.is(exit, code === undefined ? 0 : 4);
 	});
 }
+
+testUnless(
+	why,
+	'a compatible feature that is not known is not for us to check, nor for e2fsck',
+	t => {
+		const {bytes, exit} = damaged(['ssv feature_compat 0x0100003c'], ext4);
+		t.is(checked(bytes).summary.outcome, 'refused');
+		t.not((exit ?? 0) & 12, 0);
+	},
+);
 
 testUnless(why, 'the checker tells who claims the same block', t => {
 	const {bytes} = damaged(
