@@ -1,7 +1,6 @@
 #include "attach.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -12,7 +11,6 @@
 #include "direct.h"
 #include "mountinfo.h"
 #include "privileges.h"
-#include "process.h"
 #include "report.h"
 
 /* Newer than the headers of some distributions; the same numbers on every architecture. */
@@ -113,14 +111,8 @@ static bool attach_by_name(const struct options *options, int fuse, int mountpoi
 	       mounted_identify(mount, WAY_INSTALLED, path);
 }
 
-int attach_mount(const struct options *options, int mountpoint, const char *path,
-                 struct mounted *mount) {
-	/* With the caller's rights: who may not use FUSE on this machine does not get to through us. */
-	int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (fuse < 0 || (fuse = fd_raise(fuse)) < 0) {
-		report_failure(FAIL_DEVICE, errno, "cannot open /dev/fuse");
-		return -1;
-	}
+bool attach_mount(const struct options *options, int fuse, int mountpoint, const char *path,
+                  struct mounted *mount) {
 	privileges_raise();
 	bool is_mounted = !EXT4BOX_WITHOUT_FSOPEN && attach(options, fuse, mountpoint, mount);
 	if (!is_mounted && (EXT4BOX_WITHOUT_FSOPEN || errno == ENOSYS)) {
@@ -130,9 +122,8 @@ int attach_mount(const struct options *options, int mountpoint, const char *path
 	privileges_lower();
 	if (!is_mounted) {
 		report_failure(FAIL_MOUNT, error, "cannot mount on %s", path);
-		fd_close(&fuse);
-		return -1;
+		return false;
 	}
 	mounted_open_controls(mount);
-	return fuse;
+	return true;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <stdbool.h>
+
 #include "mounted.h"
 #include "options.h"
 
@@ -11,6 +13,6 @@
  * kernel has no such calls (before Linux 5.2), mount(2) gets numbers and fixed words alone.
  */
 
-/* Returns the descriptor of /dev/fuse, and in *mount what was mounted; -1 is reported. */
-int attach_mount(const struct options *options, int mountpoint, const char *path,
-                 struct mounted *mount);
+/* In *mount what was mounted; false is reported. */
+bool attach_mount(const struct options *options, int fuse, int mountpoint, const char *path,
+                  struct mounted *mount);

@@ -1,7 +1,6 @@
 #include "direct.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -9,7 +8,6 @@
 #include <unistd.h>
 
 #include "mountinfo.h"
-#include "process.h"
 #include "report.h"
 
 static unsigned long flags_of(const struct options *options) {
@@ -27,22 +25,17 @@ bool direct_attach(const struct options *options, int fuse, mode_t rootmode, con
 	return mount(options->fsname, path, type, flags_of(options), data) == 0;
 }
 
-int direct_mount(const struct options *options, const char *mountpoint) {
+bool direct_mount(const struct options *options, int fuse, const char *mountpoint) {
 	struct stat facts;
 	if (stat(mountpoint, &facts) != 0) {
 		report_failure(FAIL_MOUNTPOINT, errno, "%s", mountpoint);
-		return -1;
-	}
-	int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (fuse < 0 || (fuse = fd_raise(fuse)) < 0) {
-		report_failure(FAIL_DEVICE, errno, "cannot open /dev/fuse");
-		return -1;
+		return false;
 	}
 	if (!direct_attach(options, fuse, facts.st_mode & S_IFMT, mountpoint)) {
 		report_failure(FAIL_MOUNT, errno, "cannot mount on %s", mountpoint);
-		fd_close(&fuse);
+		return false;
 	}
-	return fuse;
+	return true;
 }
 
 bool direct_unmount(const char *mountpoint, bool is_lazy) {

@@ -3,7 +3,7 @@
 # every one of them, and in none of what is written into files.
 set -eu
 
-destdir=$1 libdir=$2 libexecdir=$3 bindir=$4 sysconfdir=$5 sbindir=$6 node=$7 modules=$8 architecture=$9
+destdir=$1 libdir=$2 libexecdir=$3 bindir=$4 sysconfdir=$5 sbindir=$6 node=$7 modules=$8 architecture=$9 udevdir=${10}
 
 fail() {
 	echo "install: $1" >&2
@@ -39,7 +39,8 @@ chmod -R u=rwX,go=rX "$new"
 rm -rf "$destdir$libdir"
 mv "$new" "$destdir$libdir"
 
-mkdir -p "$destdir$libexecdir" "$destdir$bindir" "$destdir$sysconfdir" "$destdir$sbindir"
+mkdir -p "$destdir$libexecdir" "$destdir$bindir" "$destdir$sysconfdir" "$destdir$sbindir" \
+	"$destdir$udevdir"
 helper=$destdir$libexecdir/mount-helper
 cp build/mount-helper-privileged "$helper.new"
 if [ "$(id -u)" = 0 ]; then
@@ -47,6 +48,12 @@ if [ "$(id -u)" = 0 ]; then
 fi
 chmod 4755 "$helper.new"
 mv -f "$helper.new" "$helper"
+
+# Keeps udev's probing and udisks off the loop devices of mounts.
+cp build/is-own-loop "$destdir$libexecdir/is-own-loop"
+chmod 755 "$destdir$libexecdir/is-own-loop"
+sed "s|@LIBEXECDIR@|$libexecdir|" udev/59-ext4box.rules.in >"$destdir$udevdir/59-ext4box.rules"
+chmod 644 "$destdir$udevdir/59-ext4box.rules"
 
 ln -sfn "$libdir/bin/ext4box" "$destdir$bindir/ext4box"
 ln -sfn "$libdir/bin/mount.fuse.ext4box" "$destdir$sbindir/mount.fuse.ext4box"

@@ -54,19 +54,18 @@ __attribute__((noreturn)) static void wait_for_end(pid_t server) {
 	}
 }
 
-__attribute__((noreturn)) static void keep(const struct options *options,
-                                           const struct server_fds *fds, unsigned device_minor,
-                                           int slot, int line, int told) {
+__attribute__((noreturn)) static void keep(const struct server *server, int slot, int line,
+                                           int told) {
 	struct identity identity;
 	sigset_t all;
 	/* First: until then it bears the name by which its supervisor is found. */
 	prctl(PR_SET_NAME, "ext4box-keeper");
 	setsid();
-	pid_t server = -1;
-	if (identity_prepare(&identity, device_minor)) {
-		server = server_start(options, fds, &identity);
+	pid_t pid = -1;
+	if (identity_prepare(&identity, server->device_minor)) {
+		pid = server_start(server, &identity);
 	}
-	if (server <= 0 || !identity_grant(&identity, server)) {
+	if (pid <= 0 || !identity_grant(&identity, pid)) {
 		/* The child waits for a byte that never comes, and finds the pipe's end instead. */
 		_exit(EXIT_KEEPER);
 	}
@@ -76,7 +75,7 @@ __attribute__((noreturn)) static void keep(const struct options *options,
 	sigaddset(&all, SIGCHLD);
 	int signals = signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (signals < 0 || null < 0 || write(told, &server, sizeof server) != sizeof server) {
+	if (signals < 0 || null < 0 || write(told, &pid, sizeof pid) != sizeof pid) {
 		_exit(EXIT_KEEPER);
 	}
 	/* /dev/fuse above all is closed: with the server's end the connection ends. */
@@ -85,11 +84,10 @@ __attribute__((noreturn)) static void keep(const struct options *options,
 	if (!fds_arrange(kept, sizeof kept / sizeof kept[0]) || chdir("/") != 0) {
 		_exit(EXIT_KEEPER);
 	}
-	wait_for_end(server);
+	wait_for_end(pid);
 }
 
-bool keeper_start(const struct options *options, const struct server_fds *fds,
-                  unsigned device_minor, int slot, struct kept *kept) {
+bool keeper_start(const struct server *server, int slot, struct kept *kept) {
 	int told[2], line[2];
 	*kept = (struct kept){.line = -1};
 	if (!pipe_raised(told) || !pipe_raised(line)) {
@@ -99,7 +97,7 @@ bool keeper_start(const struct options *options, const struct server_fds *fds,
 	if (keeper == 0) {
 		close(told[0]);
 		close(line[1]);
-		keep(options, fds, device_minor, slot, line[0], told[1]);
+		keep(server, slot, line[0], told[1]);
 	}
 	int error = errno;
 	privileges_drop();

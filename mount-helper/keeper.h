@@ -3,7 +3,6 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "options.h"
 #include "server.h"
 
 /*
@@ -23,5 +22,4 @@ struct kept {
  * Starts both. Gives up privileges, here as in the keeper, which holds slot open until the server has
  * ended. False with errno.
  */
-bool keeper_start(const struct options *options, const struct server_fds *fds,
-                  unsigned device_minor, int slot, struct kept *kept);
+bool keeper_start(const struct server *server, int slot, struct kept *kept);

@@ -205,6 +205,8 @@ static const struct option option_table[] = {
 	{"--default-permissions", MOUNTS, false, FLAG(default_permissions)},
 	{"--noexec", MOUNTS, false, FLAG(noexec)},
 	{"--noatime", MOUNTS, false, FLAG(noatime)},
+	{"--iomap", MOUNTS, false, FLAG(iomap)},
+	{"--loop", ON(ACTION_MOUNT), false, FLAG(loop)},
 	{"--temporary", ON(ACTION_RUN), false, FLAG(temporary)},
 	{"--enter", ON(ACTION_RUN), false, FLAG(enter)},
 	{"--lazy", ON(ACTION_UNMOUNT), false, FLAG(lazy)},

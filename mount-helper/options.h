@@ -35,6 +35,8 @@ struct options {
 	bool noatime;
 	bool temporary; /* The mountpoint was made for this mount: remove the empty directory after. */
 	bool enter;     /* run: COMMAND starts in the mount's root. */
+	bool iomap;     /* The kernel is to move data itself, where it can. */
+	bool loop;      /* The image, a file, is to be attached to a loop device in any case. */
 	bool lazy;      /* unmount: detach although in use. */
 	unsigned watchdog_s; /* Seconds without an answer after which a server is cut off; 0: never. */
 	enum sandbox_level sandbox;         /* OFF where the option is not given. */

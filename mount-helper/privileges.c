@@ -61,6 +61,21 @@ bool privileges_clear_capabilities(void) {
 	return true;
 }
 
+bool privileges_forgo(int capability) {
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+	if (syscall(SYS_capget, &header, sets) != 0) {
+		return false;
+	}
+	struct __user_cap_data_struct *set = &sets[CAP_TO_INDEX(capability)];
+	unsigned others = ~CAP_TO_MASK(capability);
+	set->effective &= others;
+	/* From here a change of ids takes it up. */
+	set->permitted &= others;
+	set->inheritable &= others;
+	return syscall(SYS_capset, &header, sets) == 0;
+}
+
 void privileges_drop(void) {
 	if (!is_held) {
 		return;

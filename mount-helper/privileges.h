@@ -25,6 +25,9 @@ bool privileges_held(void);
 void privileges_raise(void);
 void privileges_lower(void);
 
+/* Gives up one capability for good, whoever we are; false with errno. */
+bool privileges_forgo(int capability);
+
 /* Real, effective and saved ids are the caller's, every capability set is empty. */
 void privileges_drop(void);
 

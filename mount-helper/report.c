@@ -14,6 +14,7 @@ static const char *const codes[] = {
 	[FAIL_POLICY] = "policy",
 	[FAIL_IMAGE] = "image",
 	[FAIL_IN_USE] = "in-use",
+	[FAIL_LOOP] = "loop",
 	[FAIL_MOUNTPOINT] = "mountpoint",
 	[FAIL_DEVICE] = "device",
 	[FAIL_NO_FUSERMOUNT3] = "no-fusermount3",

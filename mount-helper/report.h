@@ -18,6 +18,7 @@ enum failure {
 	FAIL_POLICY,         /* The administrator does not permit it. */
 	FAIL_IMAGE,
 	FAIL_IN_USE,         /* Another has the image, in a way that excludes ours. */
+	FAIL_LOOP,           /* No loop device for it, which was asked for. */
 	FAIL_MOUNTPOINT,
 	FAIL_DEVICE,         /* /dev/fuse. */
 	FAIL_NO_FUSERMOUNT3,

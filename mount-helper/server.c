@@ -19,31 +19,42 @@ enum { ENVIRONMENT_MAX = 16, VARIABLE_MAX = 4096 };
 #endif
 
 #define REPORT_VARIABLE "EXT4BOX_SANDBOX="
+#define GRANT_VARIABLE "EXT4BOX_GRANT="
 #define LIBRARY_VARIABLE "LD_LIBRARY_PATH="
 #define NO_CONFIGURATION "OPENSSL_CONF=/dev/null"
 
 struct environment {
-	char *chosen[ENVIRONMENT_MAX + 4];
+	char *chosen[ENVIRONMENT_MAX + 5];
 	char report[sizeof REPORT_VARIABLE + SANDBOX_REPORT_MAX];
+	char grant[sizeof GRANT_VARIABLE + GRANT_TEXT_MAX];
 	char no_configuration[sizeof NO_CONFIGURATION];
 	char libraries[sizeof LIBRARY_VARIABLE + SANDBOX_LIBRARY_PATH_MAX];
 };
 
+static bool is_ours_to_say(const char *variable) {
+	return strncmp(variable, REPORT_VARIABLE, sizeof REPORT_VARIABLE - 1) == 0 ||
+	       strncmp(variable, GRANT_VARIABLE, sizeof GRANT_VARIABLE - 1) == 0;
+}
+
 /*
  * Our own trace switches pass, nothing else: no NODE_OPTIONS, no LD_PRELOAD, no LANG. What the
- * sandbox is, only we say.
+ * sandbox is, and what was granted, only we say.
  */
-static void choose_environment(struct environment *environment, const struct sandbox *sandbox) {
+static void choose_environment(struct environment *environment, const struct sandbox *sandbox,
+                               const struct grant *grant) {
 	int count = 0;
 	for (char **at = environ; at != NULL && *at != NULL && count < ENVIRONMENT_MAX; at++) {
 		if (strncmp(*at, "EXT4BOX_", 8) == 0 && strlen(*at) <= VARIABLE_MAX &&
-		    strncmp(*at, REPORT_VARIABLE, sizeof REPORT_VARIABLE - 1) != 0) {
+		    !is_ours_to_say(*at)) {
 			environment->chosen[count++] = *at;
 		}
 	}
 	snprintf(environment->report, sizeof environment->report, REPORT_VARIABLE "%s",
 	         sandbox->report);
 	environment->chosen[count++] = environment->report;
+	memcpy(environment->grant, GRANT_VARIABLE, sizeof GRANT_VARIABLE);
+	grant_describe(grant, environment->grant + sizeof GRANT_VARIABLE - 1);
+	environment->chosen[count++] = environment->grant;
 	if (sandbox->has_root && sandbox->library_path[0] != 0) {
 		snprintf(environment->libraries, sizeof environment->libraries, LIBRARY_VARIABLE "%s",
 		         sandbox->library_path);
@@ -56,14 +67,15 @@ static void choose_environment(struct environment *environment, const struct san
 	environment->chosen[count] = NULL;
 }
 
-__attribute__((noreturn)) static void become_server(const struct options *options,
-                                                    const struct server_fds *fds,
+__attribute__((noreturn)) static void become_server(const struct server *server,
                                                     const struct identity *identity,
                                                     struct sandbox *sandbox, int parent) {
+	const struct options *options = server->options;
 	char *argv[SERVER_ARGC_MAX + 1];
 	struct environment environment = {.no_configuration = NO_CONFIGURATION};
 	enum { PARENT = 5 };
-	int order[] = {fds->input, fds->status, fds->words, fds->fuse, fds->image, parent};
+	int order[] = {server->input, server->status, server->words,
+	               server->fuse,  server->image,  parent};
 	struct pollfd parent_end = {.fd = PARENT, .events = POLLIN};
 	if (identity != NULL) {
 		identity_become(identity);
@@ -85,22 +97,21 @@ __attribute__((noreturn)) static void become_server(const struct options *option
 	    (parent >= 0 && (poll(&parent_end, 1, 0) != 0 || close(PARENT) != 0))) {
 		_exit(126);
 	}
-	choose_environment(&environment, sandbox);
+	choose_environment(&environment, sandbox, server->grant);
 	signals_restore();
 	execve(argv[0], argv, environment.chosen);
 	dprintf(STDERR_FILENO, "ext4box: cannot run %s: %s\n", argv[0], strerror(errno));
 	_exit(127);
 }
 
-pid_t server_start(const struct options *options, const struct server_fds *fds,
-                   const struct identity *identity) {
+pid_t server_start(const struct server *server, const struct identity *identity) {
 	struct sandbox sandbox;
-	sandbox_prepare(&sandbox, options, identity != NULL);
+	sandbox_prepare(&sandbox, server->options, identity != NULL);
 	/* Since Linux 5.3; before, a parent that dies while it starts a server is not noticed. */
 	int parent = fd_raise((int)syscall(SYS_pidfd_open, getpid(), 0));
 	pid_t pid = sandbox_fork(&sandbox);
 	if (pid == 0) {
-		become_server(options, fds, identity, &sandbox, parent);
+		become_server(server, identity, &sandbox, parent);
 	}
 	int error = errno;
 	fd_close(&parent);

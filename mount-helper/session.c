@@ -97,6 +97,10 @@ static enum way choose_way(const struct options *options) {
 	return geteuid() == 0 ? WAY_DIRECT : WAY_FUSERMOUNT3;
 }
 
+static bool has_root_rights(enum way way) {
+	return way == WAY_INSTALLED || (way == WAY_DIRECT && geteuid() == 0);
+}
+
 static bool start_sentinel(struct session *session) {
 	const struct charge charge = {
 		.way = choose_way(session->options),
@@ -119,29 +123,72 @@ static bool know_mount(struct session *session, enum way way) {
 	       mounted_identify(&session->mount, way, session->mountpoint);
 }
 
-static int open_mount(struct session *session, enum way way) {
+/* With the caller's rights: who may not use FUSE on this machine does not get to through us. */
+static int open_fuse(void) {
+	int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (fuse < 0 || (fuse = fd_raise(fuse)) < 0) {
+		report_failure(FAIL_DEVICE, errno, "cannot open /dev/fuse");
+	}
+	return fuse;
+}
+
+/* By fusermount3: what that had the right to is found out afterwards. */
+static bool mount_by_fusermount(struct session *session) {
+	session->fuse =
+		fusermount_mount(session->options, session->mountpoint, session->lifeline[1]);
+	if (session->fuse < 0) {
+		return false;
+	}
+	grant_as_found(&session->grant, session->options, session->fuse);
+	return true;
+}
+
+static bool mount_installed(struct session *session) {
 	const struct options *options = session->options;
+	/* Held until the mount is there to be counted. */
+	int turn = policy_reserve(&session->policy, &session->slot);
+	bool is_mounted = turn >= 0 && (session->fuse = open_fuse()) >= 0 &&
+	                  grant_before_mount(&session->grant, options, &session->policy, session->fuse,
+	                                     &session->image) &&
+	                  attach_mount(options, session->fuse, session->directory, session->mountpoint,
+	                               &session->mount);
+	fd_close(&turn);
+	fd_close(&session->directory);
+	return is_mounted;
+}
+
+static bool mount_directly(struct session *session, enum way way) {
+	const struct options *options = session->options;
+	session->fuse = open_fuse();
+	if (session->fuse < 0) {
+		return false;
+	}
+	if (!has_root_rights(way)) {
+		grant_as_found(&session->grant, options, session->fuse);
+	} else if (!grant_before_mount(&session->grant, options, &session->policy, session->fuse,
+	                               &session->image)) {
+		return false;
+	}
+	return direct_mount(options, session->fuse, session->mountpoint);
+}
+
+static bool open_mount(struct session *session, enum way way) {
 	switch (way) {
 	case WAY_FUSERMOUNT3:
-		return fusermount_mount(options, session->mountpoint, session->lifeline[1]);
-	case WAY_INSTALLED: {
-		/* Held until the mount is there to be counted. */
-		int turn = policy_reserve(&session->policy, &session->slot);
-		int fuse = turn < 0 ? -1 : attach_mount(options, session->directory, session->mountpoint,
-		                                        &session->mount);
-		fd_close(&turn);
-		fd_close(&session->directory);
-		return fuse;
-	}
+		return mount_by_fusermount(session);
+	case WAY_INSTALLED:
+		return mount_installed(session);
 	default:
-		return direct_mount(options, session->mountpoint);
+		return mount_directly(session, way);
 	}
 }
 
 static bool make_mount(struct session *session) {
 	enum way way = choose_way(session->options);
-	session->fuse = open_mount(session, way);
-	if (session->fuse < 0) {
+	if (!open_mount(session, way)) {
+		/* A loop device goes with its last descriptor. */
+		fd_close(&session->image);
+		fd_close(&session->fuse);
 		/* What another mounts there in this moment is not for the sentinel. */
 		session->mount.is_gone = true;
 		sentinel_tell(&session->mount, session->lifeline);
@@ -195,32 +242,38 @@ static bool open_input(struct session *session, int *theirs) {
 
 static bool start_server(struct session *session) {
 	int status[2];
-	struct server_fds fds = {.words = -1, .fuse = session->fuse, .image = session->image};
-	if (!open_input(session, &fds.input) || !pipe_raised(status) ||
-	    !open_words(session, &fds.words)) {
+	struct server server = {
+		.options = session->options,
+		.grant = &session->grant,
+		.device_minor = session->mount.minor,
+		.words = -1,
+		.fuse = session->fuse,
+		.image = session->image,
+	};
+	if (!open_input(session, &server.input) || !pipe_raised(status) ||
+	    !open_words(session, &server.words)) {
 		report_failure(FAIL_INTERNAL, errno, "cannot prepare the server's descriptors");
 		return false;
 	}
 	session->status = status[0];
-	fds.status = status[1];
+	server.status = status[1];
 	/* Signs of life that nobody has taken yet are to hold up neither side. */
 	fcntl(status[0], F_SETFL, O_NONBLOCK);
 	fcntl(status[1], F_SETFL, O_NONBLOCK);
 	pid_t pid;
 	if (privileges_held()) {
 		struct kept kept;
-		bool is_kept = keeper_start(session->options, &fds, session->mount.minor, session->slot,
-		                            &kept);
+		bool is_kept = keeper_start(&server, session->slot, &kept);
 		pid = is_kept ? kept.keeper : -1;
 		session->serving = kept.server;
 		session->line = kept.line;
 	} else {
-		pid = session->serving = server_start(session->options, &fds, NULL);
+		pid = session->serving = server_start(&server, NULL);
 	}
 	int error = errno;
-	close(fds.input);
-	close(fds.status);
-	close(fds.words);
+	close(server.input);
+	close(server.status);
+	close(server.words);
 	fd_close(&session->slot);
 	/* From now on only the server holds these: with its end the connection ends. */
 	fd_close(&session->fuse);
@@ -273,6 +326,10 @@ static bool may_mount(struct session *session) {
 	if (options->require_sandbox < session->policy.require_sandbox) {
 		options->require_sandbox = session->policy.require_sandbox;
 	}
+	if (options->loop && !session->policy.loop) {
+		report_failure(FAIL_POLICY, 0, "%s does not permit loop devices", POLICY_PATH);
+		return false;
+	}
 	/* Who else may enter is bound by modes. */
 	options->default_permissions = options->default_permissions || options->allow_other;
 	options->noexec = options->noexec || session->policy.noexec;
@@ -302,6 +359,10 @@ static bool begin(struct session *session) {
 		return false;
 	}
 	if (privileges_held() && !may_mount(session)) {
+		return false;
+	}
+	if (options->loop && !has_root_rights(choose_way(options))) {
+		report_failure(FAIL_LOOP, 0, "a loop device takes root, or the installed helper");
 		return false;
 	}
 	session->image = image_open(options->image, options->read_only);
@@ -341,6 +402,7 @@ static void finish(struct session *session) {
 int session_run(const struct options *options) {
 	struct session session = {
 		.permitted = *options,
+		.policy = {.iomap = true, .loop = true},
 		.mount = {.watch = -1, .abort = -1, .connection = -1},
 		.image = -1,
 		.directory = -1,

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "grant.h"
 #include "mounted.h"
 #include "options.h"
 #include "policy.h"
@@ -27,7 +28,8 @@ enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_STOPPING, PHASE_ENDED };
 struct session {
 	const struct options *options;
 	struct options permitted;      /* They, as the policy has changed them. */
-	struct policy policy;          /* Of an installed helper. */
+	struct policy policy;          /* Of an installed helper; else all is permitted. */
+	struct grant grant;
 	char mountpoint[PATH_MAX];
 	struct mounted mount;
 	enum phase phase;
@@ -39,7 +41,7 @@ struct session {
 	pid_t syncer;        /* Has the kernel write out a mount that is in use, before it is cut off. */
 	int sentinel_restarts;
 	int directory;       /* To be mounted on, where an installed helper has opened it. */
-	int image, fuse;     /* Closed once the server has them. */
+	int image, fuse;     /* Closed once the server has them. The image may be a loop device by then. */
 	bool stays_with_caller; /* Ends when the process that started it does: */
 	pid_t caller;
 	int front;           /* Daemon: the process that waits in our caller's terminal. */

@@ -1,10 +1,9 @@
 /** Which way data takes: the kernel moves it itself, or it passes through this server; and why. */
-import {fstatSync} from 'node:fs';
-import type {Volume} from '../ext4/index.ts';
 import type {AlignedDevice} from '../images/index.ts';
 import {type Dialect, v7} from '../iomap/index.ts';
 import type {IomapLink} from './filesystem/iomap.ts';
-import type {ServerConfig} from './mount/server-config.ts';
+import type {Grant} from './grant.ts';
+import {type ServerConfig, whyIomapUnwanted} from './mount/server-config.ts';
 import {ioctl, makeDirect} from './syscalls.ts';
 
 /** Pages of x86-64, and of arm64 as most kernels have them: larger blocks can crash a kernel. */
@@ -15,28 +14,69 @@ const sectorBytes = 512;
 /** The dialect that the kernel is to be asked for; else why it is not asked. */
 export type DataPathPlan = {readonly dialect: Dialect} | {readonly reason: string};
 
-export function planDataPath(
-	config: ServerConfig,
-	volume: Volume,
-	imageDescriptor: number,
-): DataPathPlan {
-	const reason = whyNot(config, volume, imageDescriptor);
+/** What of the image decides. */
+export type ImageFacts = {
+	readonly isBlockDevice: boolean;
+	/** In bytes. */
+	readonly blockSize: number;
+	/** What is read is not what lies on the device. */
+	readonly isReplayedInMemory: boolean;
+};
+
+export function planDataPath(config: ServerConfig, grant: Grant, image: ImageFacts): DataPathPlan {
+	const reason = whyIomapUnwanted(config) ?? whyNotGranted(grant) ?? whyUnfit(grant, image);
 	return reason === undefined ? {dialect: v7} : {reason};
 }
 
-function whyNot(config: ServerConfig, volume: Volume, imageDescriptor: number): string | undefined {
-	const {blockSize} = volume.geometry;
-	if (config.iomap === 'off') return 'it is switched off (iomap=off)';
-	if (config.direct || config.isSync) return 'the page cache is to be bypassed (direct, sync)';
-	if (!fstatSync(imageDescriptor).isBlockDevice()) {
-		return 'the image is a file: the kernel moves data on block devices alone (losetup makes one of it)';
+function whyNotGranted({iomap: {answer, detail}}: Grant): string | undefined {
+	switch (answer) {
+		case 'granted':
+			return undefined;
+		case 'kernel':
+			return 'this kernel has no FUSE iomap';
+		case 'switch':
+			return 'FUSE iomap is off in this kernel (as root, "echo 1 >/sys/module/fuse/parameters/enable_iomap")';
+		case 'policy':
+			return '/etc/ext4box.conf forbids FUSE iomap ("iomap no")';
+		case 'permission':
+			return 'who mounted had no right to FUSE iomap: the installed helper has it, and root';
+		case 'unasked':
+			return 'FUSE iomap was not asked for';
+		case 'failed':
+			return `the kernel did not grant FUSE iomap: ${detail}`;
+	}
+}
+
+/** Why there is no loop device where it takes one. */
+function whyNoLoop({loop}: Grant): string {
+	switch (loop.kind) {
+		case 'policy':
+			return '/etc/ext4box.conf permits no loop device ("loop no")';
+		case 'failed':
+			return `no loop device could be had: ${loop.reason}`;
+		case 'permission':
+			return 'who mounted had no right to a loop device: the installed helper has it, and root';
+		case 'none':
+		case 'attached':
+			return 'it was not attached to a loop device';
+	}
+}
+
+function whyUnfit(grant: Grant, image: ImageFacts): string | undefined {
+	const {isBlockDevice, blockSize, isReplayedInMemory} = image;
+	if (!isBlockDevice) {
+		return `the image is a file, and the kernel moves data on block devices alone; ${whyNoLoop(grant)}`;
 	}
 	if (blockSize > pageBytes) return `blocks of ${blockSize} bytes are larger than a page`;
-	if (config.iomap === 'static' && !config.readOnly) {
-		return 'files may change, and only maps that stay are wanted (iomap=static)';
-	}
-	if (volume.recovery !== undefined) return 'its journal is replayed in memory alone';
+	if (isReplayedInMemory) return 'its journal is replayed in memory alone';
 	return undefined;
+}
+
+/** The ioctls on /dev/fuse that serving may come to need: none where the kernel moves no data. */
+export function ioctlsFor(config: ServerConfig, grant: Grant, isBlockDevice: boolean): number[] {
+	const isWanted = whyIomapUnwanted(config) === undefined;
+	const isPossible = isWanted && grant.iomap.answer === 'granted' && isBlockDevice;
+	return isPossible ? Object.values(v7.ioctls) : [];
 }
 
 export type LinkOptions = {

@@ -5,7 +5,7 @@
  * one line on descriptor 2 (then status 1); serves until the file system is unmounted, brings
  * everything home, and ends with status 0. It opens no path on the way.
  */
-import {writeSync} from 'node:fs';
+import {fstatSync, writeSync} from 'node:fs';
 import {availableParallelism, hostname} from 'node:os';
 import {
 	CorruptError,
@@ -19,7 +19,7 @@ import {
 import {nodeHashes} from '../images/hashes.ts';
 import {AlignedDevice, openImageOn, printable, RawDevice} from '../images/index.ts';
 import {CountingDevice} from './counting-device.ts';
-import {makeIomapLink, planDataPath} from './data-path.ts';
+import {ioctlsFor, makeIomapLink, planDataPath} from './data-path.ts';
 import {errnoOf} from './errno.ts';
 import {describeFailure} from './failure.ts';
 import {Faults} from './faults.ts';
@@ -31,6 +31,7 @@ import {iomapOperations} from './fuse/iomap-operations.ts';
 import {newestMinor} from './fuse/layout.ts';
 import {operations} from './fuse/operations.ts';
 import {type Clock, DeviceTransport} from './fuse/transport.ts';
+import {type Grant, grantVariable, parseGrant} from './grant.ts';
 import {writeError} from './log.ts';
 import {parseServerConfig, type ServerConfig} from './mount/server-config.ts';
 import {isOutOfMemory} from './out-of-memory.ts';
@@ -62,6 +63,8 @@ type Opened = {
 	/** Where in the image the file system begins. */
 	readonly offsetBytes: number;
 	readonly sandbox: SandboxState;
+	readonly grant: Grant;
+	readonly isBlockDevice: boolean;
 };
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
@@ -101,7 +104,9 @@ function openWritable(
 function openVolume(config: ServerConfig): Opened {
 	// While a pipe for them can still be made.
 	if (!config.readOnly) outliveSignals();
-	const sandbox = closeSandbox();
+	const grant = parseGrant(process.env[grantVariable]);
+	const isBlockDevice = fstatSync(imageDescriptor).isBlockDevice();
+	const sandbox = closeSandbox(ioctlsFor(config, grant, isBlockDevice));
 	const raw = new RawDevice(imageDescriptor, {isWritable: !config.readOnly});
 	const aligned = new AlignedDevice(raw);
 	const image = openImageOn(aligned, {offsetBytes: config.offset, partition: config.partition});
@@ -115,7 +120,7 @@ function openVolume(config: ServerConfig): Opened {
 	const volume = config.readOnly
 		? Volume.open(device, options)
 		: openWritable(device, config, options);
-	return {volume, device, aligned, offsetBytes, sandbox};
+	return {volume, device, aligned, offsetBytes, sandbox, grant, isBlockDevice};
 }
 
 /**
@@ -146,7 +151,7 @@ function makeTransport(upkeep: Upkeep, isReadOnly: boolean): DeviceTransport {
 
 /** Returns whether all is on the medium. */
 function serve(config: ServerConfig, opened: Opened): boolean {
-	const {volume, device, sandbox} = opened;
+	const {volume, device, sandbox, grant, isBlockDevice} = opened;
 	const say = (text: string) => {
 		const lines = text.split('\n').map(printable);
 		writeError(`ext4box: ${printable(config.imageName)}: ${lines.join('\n')}\n`);
@@ -168,7 +173,11 @@ function serve(config: ServerConfig, opened: Opened): boolean {
 		failed: (error, what) => failed(error, what),
 		beat: () => updateMmp(volume),
 	});
-	const dataPath = planDataPath(config, volume, imageDescriptor);
+	const dataPath = planDataPath(config, grant, {
+		isBlockDevice,
+		blockSize: volume.geometry.blockSize,
+		isReplayedInMemory: volume.recovery !== undefined,
+	});
 	const dialect = 'reason' in dataPath ? undefined : dataPath.dialect;
 	const fileSystem = new FileSystem(volume, {
 		config,
@@ -187,7 +196,17 @@ function serve(config: ServerConfig, opened: Opened): boolean {
 				}),
 		status: () =>
 			encodeStatus(
-				collectStatus({config, sandbox, volume, device, connection, faults, fileSystem, dataPath}),
+				collectStatus({
+					config,
+					sandbox,
+					grant,
+					volume,
+					device,
+					connection,
+					faults,
+					fileSystem,
+					dataPath,
+				}),
 			),
 		invalidateAttributes: nodeId => connection.invalidateAttributes(nodeId),
 		remounted: () => upkeep.restart(),

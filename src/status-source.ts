@@ -7,6 +7,7 @@ import type {Faults} from './faults.ts';
 import type {FileSystem} from './filesystem.ts';
 import {uuidText} from './format.ts';
 import type {Connection} from './fuse/connection.ts';
+import type {Grant} from './grant.ts';
 import type {ServerConfig} from './mount/server-config.ts';
 import type {SandboxState} from './sandbox/levels.ts';
 import type {Status, Writing} from './status.ts';
@@ -14,6 +15,7 @@ import type {Status, Writing} from './status.ts';
 export type StatusSource = {
 	readonly config: ServerConfig;
 	readonly sandbox: SandboxState;
+	readonly grant: Grant;
 	readonly volume: Volume;
 	readonly device: CountingDevice;
 	readonly connection: Connection;
@@ -43,8 +45,12 @@ function dataPathOf({dataPath, connection}: StatusSource): Status['dataPath'] {
 	if (connection.agreement?.isExperimental === true) return {kind: 'iomap', reason: name};
 	return {
 		kind: 'fuse',
-		reason: `the kernel does not offer FUSE iomap (${name}): it lacks it, or it is switched off, or may not be used here`,
+		reason: `the kernel does not offer FUSE iomap (${name}), although it was granted`,
 	};
+}
+
+function loopOf({grant: {loop}}: StatusSource): Status['loop'] {
+	return loop.kind === 'attached' ? {device: loop.device, isDirect: loop.isDirect} : null;
 }
 
 export function collectStatus(source: StatusSource): Status {
@@ -59,6 +65,7 @@ export function collectStatus(source: StatusSource): Status {
 		allowOther: config.allowOther,
 		sandbox: source.sandbox,
 		dataPath: dataPathOf(source),
+		loop: loopOf(source),
 		protocol: {
 			minor: agreement?.minor ?? 0,
 			kernelMinor: agreement?.kernelMinor ?? 0,

@@ -32,6 +32,8 @@ export type Status = {
 	readonly sandbox: SandboxState;
 	/** Who moves the data: `fuse` is this server, `iomap` the kernel; and why. */
 	readonly dataPath: {readonly kind: 'fuse' | 'iomap'; readonly reason: string};
+	/** In the place of an image that is a file; null where there is none. */
+	readonly loop: {readonly device: string; readonly isDirect: boolean} | null;
 	readonly protocol: {
 		readonly minor: number;
 		readonly kernelMinor: number;

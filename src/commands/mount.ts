@@ -1,6 +1,7 @@
 import {assertUtf8} from '../argument-bytes.ts';
 import {UsageError} from '../cli-error.ts';
 import {parseCommand, placeOptions} from '../command-line.ts';
+import {describeDataPath, describeLoop} from '../describe-data-path.ts';
 import {log, setLogLevel} from '../log.ts';
 import {decideAccess} from '../mount/access.ts';
 import {askStatus} from '../mount/ask-status.ts';
@@ -38,7 +39,7 @@ and ext4box or fusermount3 (package fuse3) be installed; without either, see "ex
                       serve nothing with less: partial, normal, strict
   -v, --verbose       say which way was taken, and why no better one: the privileged helper that
                       "make install" puts in place, mount(2) as root, or fusermount3;
-                      and what the sandbox consists of
+                      what the sandbox consists of, and who moves the data, and why
   -h, --help          show this text
 
 What is mounted
@@ -77,6 +78,9 @@ Other
   iomap=auto|off|static|v7
                       whether a kernel that has FUSE iomap moves data itself: if it can,
                       never, on read-only mounts alone, only by that version of it
+  loop                put a loop device in the place of an image that is a file, as iomap needs
+                      (it does so by itself). Takes root, or the helper and "loop yes" in
+                      /etc/ext4box.conf
   direct              bypass the page cache
   watchdog=SECONDS    a server that leaves its callers without an answer for so long is ended, and the
                       mount taken away (default: 30; 0: never)
@@ -162,7 +166,7 @@ export async function mount(
 		}
 		if (isVerbose) {
 			log.info(describe(mountpoint, mounted));
-			telling = tellSandbox(mountpoint);
+			telling = tellHow(mountpoint);
 		}
 	};
 	let telling: Promise<void> | undefined;
@@ -179,11 +183,17 @@ export async function mount(
 	return outcome.kind === 'refused' ? 1 : outcome.exitCode;
 }
 
-/** Only the server itself knows what holds around it. */
-async function tellSandbox(mountpoint: string): Promise<void> {
+/** Only the server itself knows what holds around it, and who moves its data. */
+async function tellHow(mountpoint: string): Promise<void> {
 	const answer = await askStatus(mountpoint);
-	const sandbox = answer.kind === 'answered' ? describeSandbox(answer.status.sandbox) : 'not known';
-	log.info(`sandbox: ${sandbox}`);
+	if (answer.kind !== 'answered') {
+		log.info('sandbox, data: not known');
+		return;
+	}
+	const {status} = answer;
+	log.info(`sandbox: ${describeSandbox(status.sandbox)}`);
+	log.info(`data: ${describeDataPath(status)}`);
+	if (status.loop !== null) log.info(`loop device: ${describeLoop(status.loop)}`);
 }
 
 const waysInWords: Readonly<Record<Mounted['way'], string>> = {

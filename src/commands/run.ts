@@ -106,6 +106,11 @@ async function runCommand(
 		setLogLevel('info');
 	}
 	const options = parseMountOptions(lists);
+	if (options.isLoop) {
+		throw new UsageError(
+			'option loop: a namespace has no right to loop devices; use "ext4box mount"',
+		);
+	}
 	const {isReadOnly, reason} = decideAccess(image, options);
 	const isTemporary = at === null;
 	const mountpoint = isTemporary ? makeDirectory() : await prepareMountpoint(at, programs, false);

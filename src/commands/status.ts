@@ -2,6 +2,7 @@ import {printable} from '../../images/index.ts';
 import {assertUtf8} from '../argument-bytes.ts';
 import {CliError} from '../cli-error.ts';
 import {parseCommand} from '../command-line.ts';
+import {describeDataPath, describeLoop} from '../describe-data-path.ts';
 import {countOf} from '../format.ts';
 import {askStatus, type StatusAnswer} from '../mount/ask-status.ts';
 import {isExt4box, type Mount, mountAt, readMounts, resolveMountpoint} from '../mount/mounts.ts';
@@ -131,6 +132,11 @@ function countsOf(counts: {readonly [name: string]: number}): string {
 	return sorted.map(([name, count]) => `${name} ${count}`).join(', ') || 'none';
 }
 
+function loopRows({loop}: Status): [string, string][] {
+	// A server that was started by an earlier version says nothing of it.
+	return loop ? [['loop device', describeLoop(loop)]] : [];
+}
+
 function budgetRow({budget}: Status): [string, string] {
 	const {exceeded, mostAccesses, mostReadBytes} = budget;
 	const refused = exceeded === 0 ? '' : `; ${exceeded} cost too much and were refused`;
@@ -174,7 +180,8 @@ export function describe(mount: Mount, status: Status): string {
 		['image', `${mount.source} (${status.readOnly ? 'read-only' : 'read-write'}, ${access})`],
 		['volume', `${label}, ${volume.uuid}, blocks of ${volume.blockSize} bytes${replayed}`],
 		['features', volume.features.join(' ')],
-		['data', `through this server: ${status.dataPath.reason}`],
+		['data', describeDataPath(status)],
+		...loopRows(status),
 		['sandbox', describeSandbox(status.sandbox)],
 		['protocol', `FUSE 7.${protocol.minor} (kernel 7.${protocol.kernelMinor})`],
 		['serving', `for ${duration(status.uptimeSeconds)}`],

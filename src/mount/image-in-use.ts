@@ -71,11 +71,13 @@ function isFree(device: string): boolean | undefined {
 	}
 }
 
-/** Why the loop device `name` stands against writing to the file behind it; null if it does not. */
-function whyLoopStands(name: string, machine: Machine): string | null {
+/** Why the loop device `name` stands against writing to `image` behind it; null if it does not. */
+function whyLoopStands(name: string, image: string, machine: Machine): string | null {
 	const device = join(machine.deviceFolder, name);
 	const mount = mountOf(numbersOf(join(machine.blockFolder, name)), machine.mounts);
 	if (mount !== undefined) return `the kernel has it mounted on ${mount.path} (through ${device})`;
+	// Ext4box's own, perhaps: whether two may have the image then, a lock on the file says.
+	if (holderOf(image, machine.mounts) !== undefined) return null;
 	switch (isFree(device)) {
 		case true:
 			return null;
@@ -103,10 +105,16 @@ export function whyKernelHasIt(image: string, machine: Machine = thisMachine()):
 	for (const name of namesIn(machine.blockFolder)) {
 		const backing = textOf(join(machine.blockFolder, name, 'loop/backing_file'));
 		if (backing === undefined || !isSameFile(backing, found)) continue;
-		const reason = whyLoopStands(name, machine);
+		const reason = whyLoopStands(name, image, machine);
 		if (reason !== null) return reason;
 	}
 	return null;
+}
+
+/** The mount of ext4box whose source is this image. */
+function holderOf(image: string, mounts: readonly Mount[]): Mount | undefined {
+	const path = resolve(image);
+	return mounts.find(mount => isExt4box(mount) && mount.source === path);
 }
 
 function facts(path: string) {
@@ -125,8 +133,7 @@ function isSameFile(path: string, as: {readonly dev: bigint; readonly ino: bigin
 
 /** Who else has the image locked, as far as the mount table tells. */
 export function describeHolder(image: string, mounts: readonly Mount[] = readMounts()): string {
-	const path = resolve(image);
-	const holder = mounts.find(mount => isExt4box(mount) && mount.source === path);
+	const holder = holderOf(image, mounts);
 	return holder === undefined
 		? 'another mount of ext4box has it'
 		: `ext4box has it mounted on ${holder.path}`;

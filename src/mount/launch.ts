@@ -8,7 +8,7 @@ import type {SandboxLevel, WantedLevel} from '../sandbox/levels.ts';
 import {exposedFiles} from './exposed-files.ts';
 import type {HelperFailure} from './failures.ts';
 import {fsnameBytesMax, type MountOptions, ownerMapOf} from './options.ts';
-import type {ServerConfig} from './server-config.ts';
+import {type ServerConfig, whyIomapUnwanted} from './server-config.ts';
 
 /** What is started: tests put a stand-in in the server's place. */
 export type Programs = {
@@ -176,6 +176,8 @@ function sharedArguments({
 		[options.allowOther || options.defaultPermissions, '--default-permissions'],
 		[options.noExec, '--noexec'],
 		[options.noAtime, '--noatime'],
+		[whyIomapUnwanted({...options, readOnly: isReadOnly}) === undefined, '--iomap'],
+		[options.isLoop, '--loop'],
 	];
 	return [
 		...['--report-fd', String(reportFd), '--image', image, '--mountpoint', mountpoint],

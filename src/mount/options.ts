@@ -50,6 +50,8 @@ export type MountOptions = {
 	readonly create: {readonly uid: number; readonly gid: number} | null;
 	/** Whether a kernel that can is to move data itself. */
 	readonly iomap: IomapWish;
+	/** An image that is a file is attached to a loop device, whether iomap wants one or not. */
+	readonly isLoop: boolean;
 	readonly debug: boolean;
 };
 
@@ -101,6 +103,7 @@ const nothingSaid: Draft = {
 	watchdogSeconds: watchdogSecondsDefault,
 	create: null,
 	iomap: 'auto',
+	isLoop: false,
 	debug: false,
 };
 
@@ -121,6 +124,7 @@ const flags: ReadonlyMap<string, Partial<Draft>> = new Map<string, Partial<Draft
 	['direct', {direct: true}],
 	['minixdf', {minixDf: true}],
 	['bsddf', {minixDf: false}],
+	['loop', {isLoop: true}],
 	['debug', {debug: true}],
 	['noexec', {noExec: true}],
 	['exec', {noExec: false}],

@@ -51,6 +51,18 @@ export type ServerConfig = {
 	readonly debug: boolean;
 };
 
+/** Why the kernel is not to move data itself even where it can; undefined: it is. */
+export function whyIomapUnwanted(
+	config: Pick<ServerConfig, 'iomap' | 'direct' | 'isSync' | 'readOnly'>,
+): string | undefined {
+	if (config.iomap === 'off') return 'it is switched off (iomap=off)';
+	if (config.direct || config.isSync) return 'the page cache is to be bypassed (direct, sync)';
+	if (config.iomap === 'static' && !config.readOnly) {
+		return 'files may change, and only maps that stay are wanted (iomap=static)';
+	}
+	return undefined;
+}
+
 /** `static`: only where nothing is written; `v7`: only by that version of its protocol. */
 export type IomapWish = (typeof iomapWishes)[number];
 export const iomapWishes = ['auto', 'off', 'static', 'v7'] as const;

@@ -63,8 +63,9 @@ function closeStrayDescriptors(): void {
 }
 
 /** struct sock_fprog: how many lines, and where they are. */
-function installFilter(isStrict: boolean): void {
-	const filter = servingFilter({machine: thisMachine(), pid: process.pid, isStrict});
+function installFilter(isStrict: boolean, fuseIoctls: readonly number[]): void {
+	const machine = thisMachine();
+	const filter = servingFilter({machine, pid: process.pid, isStrict, fuseIoctls});
 	const program = new Uint8Array(16);
 	const view = new DataView(program.buffer);
 	view.setUint16(0, filter.length / 8, true);
@@ -112,9 +113,9 @@ function check(state: SandboxState): void {
 
 /**
  * Closes the sandbox and tries it. Throws `SandboxError` where it does not hold or is less than
- * required: then nothing may be served.
+ * required: then nothing may be served. `fuseIoctls`: those on /dev/fuse that serving needs.
  */
-export function closeSandbox(): SandboxState {
+export function closeSandbox(fuseIoctls: readonly number[] = []): SandboxState {
 	const report = parseHelperReport(process.env[reportVariable]);
 	const {wanted, required} = report;
 	const level = levelOf(report);
@@ -126,7 +127,7 @@ export function closeSandbox(): SandboxState {
 	}
 	closeStrayDescriptors();
 	setLimits();
-	installFilter(isStrict);
+	installFilter(isStrict, fuseIoctls);
 	const holes = tryToEscape(systemCall, process.pid, isStrict);
 	if (holes.length > 0) throw new SandboxError(`the sandbox does not hold: ${holes.join(', ')}`);
 	const own: Layer[] = [

@@ -6,7 +6,6 @@
  * EPERM rather than the process's end: a call that some library tries and can do without stays
  * harmless, and the self-test can see what is refused.
  */
-import {v7} from '../../iomap/protocol/v7.ts';
 import {type Machine, type SystemCallName, systemCallNumber} from './system-calls.ts';
 
 export type FilterOptions = {
@@ -15,6 +14,8 @@ export type FilterOptions = {
 	readonly pid: number;
 	/** No memory becomes executable any more, as V8 without its compilers can bear. */
 	readonly isStrict: boolean;
+	/** Numbers of ioctls on /dev/fuse; no others are ever called. */
+	readonly fuseIoctls: readonly number[];
 };
 
 /** Whatever their arguments: they reach nothing but memory, time and descriptors that exist. */
@@ -57,7 +58,6 @@ const setFlags = 4; // F_SETFL
 const signalDriven = 0x2000;
 /** /dev/fuse. */
 const fuseDescriptor = 3;
-const fuseIoctls = Object.values(v7.ioctls);
 
 /** struct sock_filter: the code, how far to jump if true and if false, a number. */
 type Line = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
@@ -85,7 +85,7 @@ const answerUnlessBits = (bits: number, action: number): Line[] => [
 type Rule = {readonly name: SystemCallName; readonly lines: readonly Line[]};
 
 /** What a rule has not refused at its end is allowed. */
-function rules({pid, isStrict}: FilterOptions): Rule[] {
+function rules({pid, isStrict, fuseIoctls}: FilterOptions): Rule[] {
 	const notExecutable = answerIfBits(protExec, refuse);
 	const isStatOfDescriptor = answerUnlessEqual(emptyPath, refuse);
 	return [
@@ -114,7 +114,7 @@ function rules({pid, isStrict}: FilterOptions): Rule[] {
 			],
 		},
 		{
-			// Two that tell the kernel of the image's device and of this thread, where it moves data.
+			// Where the kernel moves data: what tells it of the image's device, and of this thread.
 			name: 'ioctl',
 			lines: [
 				load(argumentAt(0)),

@@ -1,10 +1,11 @@
 /** The privileged helper as an old kernel has it, and with its address and undefined-behaviour checks on. */
 import {spawnSync} from 'node:child_process';
 import {Installation, mountsNamed, permissive} from '../support/installed.ts';
+import {loopsBelow, whyNoLoop} from '../support/loops.ts';
 import {ordinaryUser, Playground, root, type User, until, whyNoRoot} from '../support/mounting.ts';
 import {serialTestUnless} from '../support/skip.ts';
 
-const why = whyNoRoot();
+const why = whyNoRoot() ?? whyNoLoop();
 const word = 'variant';
 
 function argumentsOf(place: Playground, mode: string, fsname = word): string[] {
@@ -74,17 +75,28 @@ serialTestUnless(why, 'under the sanitizers: whole lives, and 300 policies', asy
 			});
 			return {status, err: stderr, report: output[3] ?? ''};
 		};
-		for (const mode of ['serve', 'fail']) {
-			const ended = run(...argumentsOf(place, mode));
+		const lives = ['serve', 'fail'].flatMap(mode =>
+			[[], ['--iomap'], ['--iomap', '--loop']].map(more => ({mode, more})),
+		);
+		for (const {mode, more} of lives) {
+			const [action = '', ...rest] = argumentsOf(place, mode);
+			const ended = run(action, ...more, ...rest);
 			t.regex(ended.report, mode === 'serve' ? /^ready installed / : /^failed server /);
 			t.notRegex(ended.err, /Sanitizer|runtime error/);
 			if (mode === 'serve') {
+				t.is(loopsBelow(place.folder).length, more.includes('--loop') ? 1 : 0);
 				const [, , id = '', device = ''] = ended.report.split(' ');
 				const asked = ['--mountpoint', '/', '--id', id, '--device', device, '--report-fd', '3'];
 				t.deepEqual(run('unmount', ...asked), {status: 0, err: '', report: ''});
 				await end(place, ended.report);
 			}
 		}
+		t.not(await until(() => loopsBelow(place.folder).length === 0, 20_000), null);
+		// Not a file: no loop device, nor any other mount.
+		const device = argumentsOf(place, 'serve').map(one =>
+			one === place.image ? '/dev/null' : one,
+		);
+		t.regex(run('mount', '--loop', ...device.slice(1)).report, /^failed image /);
 		// None of these is ever mounted: the image is missing.
 		const args = argumentsOf(place, 'serve').map(one => (one === place.image ? '/absent' : one));
 		let state = 0x2545_f491;
@@ -101,6 +113,10 @@ serialTestUnless(why, 'under the sanitizers: whole lives, and 300 policies', asy
 				'allow_other',
 				'noexec',
 				'mounts_per_user',
+				'iomap',
+				'loop',
+				'require_sandbox',
+				'strict',
 				'all',
 				'root',
 				'yes',

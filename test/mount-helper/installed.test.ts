@@ -40,6 +40,10 @@ serialTestUnless(
 			const {mode, uid} = statSync(join(prefix, 'libexec/ext4box/mount-helper'));
 			t.is(mode & 0o7777, 0o4755);
 			t.is(uid, 0);
+			const rule = readFileSync(join(prefix, 'lib/udev/rules.d/59-ext4box.rules'), 'utf8');
+			const asked = /PROGRAM=="(\S+) \$devnode"/.exec(rule)?.[1];
+			t.is(asked, join(prefix, 'libexec/ext4box/is-own-loop'));
+			t.is(spawnSync(asked ?? '', ['/dev/null'], {stdio: 'ignore'}).status, 1);
 			const writable = spawnSync('find', [prefix, '-perm', '/022', '!', '-type', 'l']);
 			t.is(String(writable.stdout), '');
 			const made = spawnSync('mke2fs', ['-q', '-t', 'ext4', place.image, '1M'], {encoding: 'utf8'});
@@ -48,6 +52,7 @@ serialTestUnless(
 			const mounted = await place.run(command, 'mount', '-v', place.image, place.mountpoint);
 			t.is(mounted.code, 0, mounted.err);
 			t.regex(mounted.err, /by the installed helper/);
+			t.regex(mounted.err, /^ext4box: data: through this server: /m);
 			t.true((await place.run('/bin/ls', place.mountpoint)).out.includes('lost+found'));
 			const ended = await place.run(command, 'umount', place.mountpoint);
 			t.is(ended.code, 0, ended.err);

@@ -110,7 +110,7 @@ mounts(
 		);
 		t.deepEqual(
 			lines.filter(line => line.startsWith('env')),
-			['env EXT4BOX_SANDBOX=wanted\toff'],
+			['env EXT4BOX_SANDBOX=wanted\toff', 'env EXT4BOX_GRANT=iomap\tunasked\t'],
 		);
 		t.true(lines.includes('session own'));
 		t.true(lines.includes('image 1048576 bytes'));

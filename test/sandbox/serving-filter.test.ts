@@ -1,6 +1,7 @@
 /** The filter's program, run as the kernel runs it; its numbers, against the kernel's own headers. */
 import {execFileSync, spawnSync} from 'node:child_process';
 import test from 'ava';
+import {v7} from '../../iomap/protocol/v7.ts';
 import {parseHelperReport} from '../../src/sandbox/helper-report.ts';
 import {servingFilter} from '../../src/sandbox/serving-filter.ts';
 import {
@@ -24,8 +25,9 @@ function decide(
 	number: number,
 	values: readonly number[] = [],
 	archWord: number = arch[machine],
+	fuseIoctls: readonly number[] = [],
 ): number {
-	const filter = servingFilter({machine, pid, isStrict});
+	const filter = servingFilter({machine, pid, isStrict, fuseIoctls});
 	const program = new DataView(filter.buffer);
 	const data = new DataView(new ArrayBuffer(64));
 	data.setUint32(0, number, true);
@@ -116,6 +118,20 @@ for (const machine of ['x64', 'arm64'] as const) {
 		t.is(answer('mprotect', [0, 4096, 7], true), refused);
 		t.is(answer('pkey_mprotect', [0, 4096, 5], true), refused);
 		t.is(answer('mprotect', [0, 4096, 3], true), allowed);
+	});
+
+	test(`${machine}: ioctls on /dev/fuse alone, and those alone that were granted`, t => {
+		const {openDevice, setNoFs} = v7.ioctls;
+		const ioctl = (values: number[], granted: readonly number[] = [openDevice, setNoFs]) =>
+			decide(machine, false, call('ioctl', machine), values, arch[machine], granted);
+		t.is(ioctl([3, openDevice]), allowed);
+		t.is(ioctl([3, setNoFs]), allowed);
+		t.is(ioctl([4, openDevice]), refused, 'on the image');
+		t.is(ioctl([3, 0xe565]), refused, 'ADD_IOMAP is the helper’s');
+		t.is(ioctl([3, 0x8004_e500]), refused, 'FUSE_DEV_IOC_CLONE');
+		t.is(ioctl([4, 0x4c01]), refused, 'LOOP_CLR_FD');
+		t.is(ioctl([3, setNoFs], [openDevice]), refused);
+		for (const number of [openDevice, setNoFs]) t.is(ioctl([3, number], []), refused);
 	});
 
 	test(`${machine}: another machine's calls end the process, x32's are refused`, t => {

@@ -9,6 +9,7 @@ const status: Status = {
 	allowOther: false,
 	sandbox: {level: 'off', wanted: 'off', required: 'off', layers: []},
 	dataPath: {kind: 'fuse', reason: 'a test'},
+	loop: null,
 	protocol: {minor: 45, kernelMinor: 45, flags: []},
 	uptimeSeconds: 1,
 	cpuSeconds: {user: 0, system: 0},

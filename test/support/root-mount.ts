@@ -7,6 +7,7 @@ import * as fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {grantVariable} from '../../src/grant.ts';
 import {nodeFlags} from '../../src/mount/launch.ts';
 import type {ServerConfig} from '../../src/mount/server-config.ts';
 import {reportVariable} from '../../src/sandbox/helper-report.ts';
@@ -58,6 +59,8 @@ export class RootMount implements AsyncDisposable {
 				CONFIG: JSON.stringify(config),
 				// No helper, no sandbox: test/sandbox has servers with both.
 				[reportVariable]: 'wanted\toff\nrequired\toff\n',
+				// Root mounts, and a kernel that has iomap gives it to whom root mounts for.
+				[grantVariable]: 'iomap\tgranted\t\nloop\tnone\t\n',
 			},
 		});
 		this.#server.stderr?.on('data', chunk => {

@@ -23,9 +23,11 @@ static const char *const words[] = {
 	"--report-fd", "3", "--way", "auto", "direct", "fusermount3", "--server-argc", "1",
 	"--watchdog", "60", "--id", "7", "--device", "0:44", "--read-only", "--foreground",
 	"--allow-other", "--default-permissions", "--noexec", "--noatime", "--temporary", "--enter",
+	"--iomap", "--loop",
 	"--lazy", "--", "/server", "{}", "4294967296", "18446744073709551616", "-1", "36 35 98:0 / ",
 	"/mnt\\040x", "\\777", "rw,nosuid", " - ", "fuse.ext4box", "/dev/root", "user_id=1001,",
 	"users ", "all", "groups ", "me", "fuse", "1001", "allow_other ", "mounts_per_user ", "noexec ",
+	"iomap ", "loop ", "require_sandbox ",
 	"yes", "no", "#", "\n", "\t", " ", "\r", "%s%n", "\x7f", "\xff",
 };
 enum { WORD_COUNT = sizeof words / sizeof words[0] };

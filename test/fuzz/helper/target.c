@@ -120,6 +120,9 @@ static void run_policy(const uint8_t *data, size_t size) {
 		HOLDS(!policy.is_user || strstr(text, "users") != NULL || strstr(text, "groups") != NULL);
 		HOLDS(!policy.allow_other || strstr(text, "allow_other") != NULL);
 		HOLDS(policy.noexec || strstr(text, "noexec") != NULL);
+		HOLDS(!policy.loop || strstr(text, "loop") != NULL);
+		HOLDS(policy.iomap || strstr(text, "iomap") != NULL);
+		HOLDS(policy.require_sandbox == SANDBOX_OFF || strstr(text, "require_sandbox") != NULL);
 	}
 	fclose(file);
 	fclose(user_file);

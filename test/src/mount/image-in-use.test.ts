@@ -25,8 +25,8 @@ function place(t: Parameters<typeof temporary>[0]) {
 function machineWithLoop(folder: string, image: string, mounts = ''): Machine {
 	const blockFolder = join(folder, 'block');
 	mkdirSync(join(blockFolder, 'loop3/loop'), {recursive: true});
-	mkdirSync(join(blockFolder, 'loop3/loop3p1'));
-	mkdirSync(join(blockFolder, 'sda'));
+	mkdirSync(join(blockFolder, 'loop3/loop3p1'), {recursive: true});
+	mkdirSync(join(blockFolder, 'sda'), {recursive: true});
 	writeFileSync(join(blockFolder, 'loop3/loop/backing_file'), `${image}\n`);
 	writeFileSync(join(blockFolder, 'loop3/dev'), '7:3\n');
 	writeFileSync(join(blockFolder, 'loop3/loop3p1/dev'), '259:5\n');
@@ -64,6 +64,15 @@ test('the file behind a loop device is known by itself, not by its name', t => {
 test('a loop device of which we can not tell what it is for stands against writing', t => {
 	const {folder, image} = place(t);
 	t.regex(whyKernelHasIt(image, machineWithLoop(folder, image)) ?? '', /losetup -d/);
+});
+
+test('a loop device of ext4box’s own stands not against it: the lock on the file decides', t => {
+	const {folder, image} = place(t);
+	const ours = line('0:50', '/mnt', 'fuse.ext4box', image);
+	t.is(whyKernelHasIt(image, machineWithLoop(folder, image, ours)), null);
+	const mounts = parseMountinfo(`${ours}\n${line('7:3', '/a')}`);
+	const {blockFolder, deviceFolder} = machineWithLoop(folder, image);
+	t.regex(whyKernelHasIt(image, {mounts, blockFolder, deviceFolder}) ?? '', /mounted on \/a/);
 });
 
 test('who holds the lock is found in the mount table', t => {

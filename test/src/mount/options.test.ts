@@ -28,6 +28,7 @@ test('nothing said', t => {
 		isSync: false,
 		isDirSync: false,
 		iomap: 'auto',
+		isLoop: false,
 		watchdogSeconds: 30,
 		create: null,
 		debug: false,

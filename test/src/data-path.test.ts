@@ -1,0 +1,89 @@
+/** Which way data takes, and that the reason given is the true one. */
+import test from 'ava';
+import {v7} from '../../iomap/protocol/v7.ts';
+import {type ImageFacts, ioctlsFor, planDataPath} from '../../src/data-path.ts';
+import {type Grant, parseGrant} from '../../src/grant.ts';
+import type {ServerConfig} from '../../src/mount/server-config.ts';
+import {defaultConfig} from '../support/server-config.ts';
+
+const device: ImageFacts = {isBlockDevice: true, blockSize: 4096, isReplayedInMemory: false};
+const file: ImageFacts = {...device, isBlockDevice: false};
+const grantOf = (iomap: string, loop = 'none\t') =>
+	parseGrant(`iomap\t${iomap}\t\nloop\t${loop}\n`);
+const granted = grantOf('granted');
+const config: ServerConfig = {...defaultConfig, iomap: 'auto', readOnly: false};
+
+const whole: readonly (readonly [string, Grant])[] = [
+	[
+		'iomap\tkernel\t\nloop\tattached\t/dev/loop3\tdirect\n',
+		{
+			iomap: {answer: 'kernel', detail: ''},
+			loop: {kind: 'attached', device: '/dev/loop3', isDirect: true},
+		},
+	],
+	[
+		'iomap\tfailed\tOut of memory\nloop\tfailed\tno free loop device: No space left on device\n',
+		{
+			iomap: {answer: 'failed', detail: 'Out of memory'},
+			loop: {kind: 'failed', reason: 'no free loop device: No space left on device'},
+		},
+	],
+	[
+		'iomap\tpolicy\t\nloop\tpolicy\t\n',
+		{iomap: {answer: 'policy', detail: ''}, loop: {kind: 'policy'}},
+	],
+];
+
+for (const [text, grant] of whole) {
+	test(`parseGrant takes ${JSON.stringify(text)}`, t => t.deepEqual(parseGrant(text), grant));
+}
+
+for (const text of [
+	undefined,
+	'',
+	'iomap\tgranted\t\n',
+	'loop\tnone\t\n',
+	'iomap\tperhaps\t\nloop\tnone\t\n',
+	'iomap\tgranted\t\nloop\tattached\t/dev/loop3\n',
+	'iomap\tgranted\t\nloop\tattached\t/dev/loop3\tsomehow\n',
+]) {
+	test(`parseGrant refuses ${JSON.stringify(text)}`, t => {
+		t.throws(() => parseGrant(text), {instanceOf: TypeError, message: /EXT4BOX_GRANT/});
+	});
+}
+
+test('granted, on a device: the kernel is asked', t => {
+	t.deepEqual(planDataPath(config, granted, device), {dialect: v7});
+	t.deepEqual(ioctlsFor(config, granted, true), Object.values(v7.ioctls));
+});
+
+const refused: [string, Partial<ServerConfig>, Grant, ImageFacts, RegExp][] = [
+	['iomap=off', {iomap: 'off'}, granted, device, /switched off \(iomap=off\)/],
+	['direct', {direct: true}, granted, device, /page cache is to be bypassed/],
+	['static, and writable', {iomap: 'static'}, granted, device, /files may change/],
+	['a stock kernel', {}, grantOf('kernel'), file, /^this kernel has no FUSE iomap$/],
+	['its switch', {}, grantOf('switch'), device, /off in this kernel.*enable_iomap/],
+	['the policy', {}, grantOf('policy'), device, /ext4box.conf forbids FUSE iomap/],
+	['no right to it', {}, grantOf('permission'), device, /who mounted had no right to FUSE iomap/],
+	['an error', {}, parseGrant('iomap\tfailed\tbad\nloop\tnone\t\n'), device, /not grant.*: bad$/],
+	['a file, no loop permitted', {}, grantOf('granted', 'policy\t'), file, /permits no loop device/],
+	['a file, no loop had', {}, grantOf('granted', 'failed\twhy'), file, /could be had: why$/],
+	['a file, no right', {}, grantOf('granted', 'permission\t'), file, /no right to a loop device/],
+	['large blocks', {}, granted, {...device, blockSize: 8192}, /larger than a page/],
+	['a replay', {}, granted, {...device, isReplayedInMemory: true}, /replayed in memory/],
+];
+
+for (const [what, changes, grant, image, reason] of refused) {
+	test(`through the server: ${what}`, t => {
+		const plan = planDataPath({...config, ...changes}, grant, image);
+		t.regex('reason' in plan ? plan.reason : 'iomap', reason);
+	});
+}
+
+test('no ioctl is left open where the kernel will not be asked', t => {
+	t.deepEqual(ioctlsFor(config, granted, false), []);
+	t.deepEqual(ioctlsFor({...config, iomap: 'off'}, granted, true), []);
+	for (const answer of ['kernel', 'switch', 'policy', 'permission', 'failed', 'unasked']) {
+		t.deepEqual(ioctlsFor(config, grantOf(answer), true), [], answer);
+	}
+});
