@@ -660,11 +660,13 @@ export class InodeScan {
 		const size = this.#inlineSize();
 		const isDirectory = inode.type === fileType.directory;
 		if (size < 0) this.#tell('CHECK_INLINE_WITHOUT_ATTRIBUTE');
-		// A file reads as zeros beyond what is kept; e2fsck compares directories only, too.
+		// e2fsck compares those of directories only.
 		else if (isDirectory && size !== inode.sizeBytes) {
 			this.#tell('CHECK_INODE_SIZE', {found: inode.sizeBytes, expected: size});
 		} else if (!isDirectory && inode.sizeBytes > this.#sizeMax()) {
 			this.#tell('CHECK_INODE_SIZE', {found: inode.sizeBytes, expected: size});
+		} else if (!isDirectory && inode.sizeBytes > size) {
+			this.#tell('CHECK_INLINE_SHORT', {found: inode.sizeBytes, expected: size});
 		}
 		this.#checkWithoutMapping(heldClusters);
 	}

@@ -229,6 +229,22 @@ for (const {title, commands, options, code} of damages) {
 	});
 }
 
+testUnless(
+	why,
+	'a file longer than what its inode keeps of it is told, which e2fsck does not',
+	t => {
+		const commands = ['sif hello size 0x1000'];
+		const {bytes, exit} = damaged(commands, ['-O', 'metadata_csum,inline_data']);
+		const {findings, summary} = checked(bytes);
+		t.deepEqual(
+			findings.map(({code}) => code),
+			['CHECK_INLINE_SHORT'],
+		);
+		t.is(summary.severities.error, 0);
+		t.is(exit, 0);
+	},
+);
+
 /** A context of version 2: the identifier of its key, and each file's own nonce. */
 function contextOf(key: number, nonce: number, length = 40): Buffer {
 	const context = Buffer.from([2, 1, 4, 0, 0, 0, 0, 0, ...Buffer.alloc(16, key)]);
