@@ -44,6 +44,9 @@ export function controlHandlers(served: Served): Handlers {
 			return found;
 		});
 		served.settle(inode);
+		// The kernel takes no part in this, and kept its ctime. (That of a file, with a write-back
+		// cache, it keeps whatever it is told.)
+		served.invalidateAttributes(request.nodeId);
 		return putIoctl(reply, new Uint8Array(0), 0);
 	};
 

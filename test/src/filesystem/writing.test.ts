@@ -348,7 +348,7 @@ writes('attributes are set and removed; an ACL changes the mode, and the kernel 
 });
 
 writes('immutable and append-only bind', t => {
-	const {kernel} = mount(t);
+	const {kernel, invalidated} = mount(t);
 	const node = create(kernel, 'file');
 	write(kernel, node, 'text');
 	const setFlags = (bits: number) => {
@@ -358,6 +358,7 @@ writes('immutable and append-only bind', t => {
 		return kernel.ask('IOCTL', {nodeId: node, fields, data}).error;
 	};
 	t.is(setFlags(0x8_0020), 0); // Append-only, and extents, which it has.
+	t.deepEqual(invalidated, [node], 'the ctime that the kernel kept');
 	t.is(write(kernel, node, 'over').error, errno.EPERM);
 	t.is(write(kernel, node, 'more', 4).error, 0);
 	t.is(write(kernel, node, 'textmore!', 0, layouts.writeFlags.cache).error, 0);
