@@ -27,7 +27,7 @@ import {requestLimits} from './filesystem/limited.ts';
 import {FileSystem, initFlags, transferBytesMax} from './filesystem.ts';
 import {BusyWait} from './fuse/busy-wait.ts';
 import {Connection} from './fuse/connection.ts';
-import {iomapOperations} from './fuse/iomap-operations.ts';
+import {iomapExperiment, iomapOperations} from './fuse/iomap-operations.ts';
 import {newestMinor} from './fuse/layout.ts';
 import {operations} from './fuse/operations.ts';
 import {type Clock, DeviceTransport} from './fuse/transport.ts';
@@ -220,7 +220,7 @@ function serve(config: ServerConfig, opened: Opened): boolean {
 			minor: newestMinor,
 			maxTransferBytes: transferBytesMax,
 			maxBackground,
-			...(dialect === undefined ? {} : {experiment: {bit: dialect.initBit, minor: dialect.minor}}),
+			...(dialect === undefined ? {} : {experiment: iomapExperiment(dialect)}),
 			// The kernel keeps times that it sets itself no finer than what it will be shown later.
 			timeGranularity: volume.geometry.inodeSize > inodeSizeWithoutFineTimes ? 1 : 1e9,
 		},

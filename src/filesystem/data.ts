@@ -45,8 +45,7 @@ export function dataHandlers(served: Served): Handlers {
 
 	/** What a change of a file's contents does to the inode beside it. */
 	const noteChange = (request: Request, number: number, isKilling: boolean): void => {
-		// With its write-back cache the kernel keeps the times, and sends them in a SETATTR.
-		const isOurs = !served.has('WRITEBACK_CACHE');
+		const isOurs = !served.kernelKeepsTimes(nodes.read(number));
 		if (!isOurs && !isKilling) return;
 		const before = nodes.read(number).mode;
 		const inode = served.transact(request, handle => {

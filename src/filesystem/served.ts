@@ -120,6 +120,11 @@ export class Served {
 		if (this.nodes.forget(inode, count)) this.iomap?.forgotten(inode);
 	}
 
+	/** The kernel says in SETATTR when a file's contents have changed. */
+	kernelKeepsTimes(file: Inode): boolean {
+		return this.has('WRITEBACK_CACHE') || this.iomap?.isMoved(file) === true;
+	}
+
 	/** `fuse_open_out.open_flags`. */
 	get openFlags(): number {
 		// Only the kernel's own way past the page cache knows of the alignment that a device wants.

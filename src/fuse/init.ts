@@ -2,6 +2,13 @@
 import {type InitFlag, initFlagBits, initIn, initOut, kernelMajor, oldestMinor} from './layout.ts';
 import {payloadAt, type Reply, type Request} from './message.ts';
 
+export type Experiment = {
+	readonly bit: number;
+	readonly minor: number;
+	/** Not agreed on beside it, although wished for. */
+	readonly excludes: readonly InitFlag[];
+};
+
 export type InitWishes = {
 	/** Each is agreed on if the kernel offers it. */
 	readonly flags: readonly InitFlag[];
@@ -12,7 +19,7 @@ export type InitWishes = {
 	/** How many READs ahead of need the kernel may keep waiting at once. */
 	readonly maxBackground: number;
 	/** What is not part of the protocol yet: a bit that offers and accepts it, and its minor. */
-	readonly experiment?: {readonly bit: number; readonly minor: number} | undefined;
+	readonly experiment?: Experiment | undefined;
 	/** The finest difference of times that the file system keeps, in nanoseconds; 1 by default. */
 	readonly timeGranularity?: number;
 };
@@ -88,13 +95,16 @@ export function versionProblem(offer: InitOffer): string | undefined {
 }
 
 export function agree(offer: InitOffer, wishes: InitWishes): Agreement {
-	const flags = new Set(wishes.flags.filter(flag => offer.flags.has(flag)));
-	const transferMax = flags.has('MAX_PAGES')
-		? wishes.maxTransferBytes
-		: Math.min(wishes.maxTransferBytes, defaultPagesMax * pageBytes);
 	const {experiment} = wishes;
 	const isExperimental =
 		experiment !== undefined && offer.hasBit(experiment.bit) && offer.minor >= experiment.minor;
+	const excluded = isExperimental ? experiment.excludes : [];
+	const flags = new Set(
+		wishes.flags.filter(flag => offer.flags.has(flag) && !excluded.includes(flag)),
+	);
+	const transferMax = flags.has('MAX_PAGES')
+		? wishes.maxTransferBytes
+		: Math.min(wishes.maxTransferBytes, defaultPagesMax * pageBytes);
 	return {
 		kernelMinor: offer.minor,
 		minor: isExperimental ? experiment.minor : Math.min(offer.minor, wishes.minor),

@@ -1,5 +1,6 @@
-/** The rows that a dialect of FUSE iomap adds to the table of opcodes. */
+/** What a dialect of FUSE iomap adds: to INIT, and the rows of its requests to the table of opcodes. */
 import type {Dialect} from '../../iomap/index.ts';
+import type {Experiment} from './init.ts';
 import type {Operation} from './operations.ts';
 
 const rows = {
@@ -19,4 +20,11 @@ export function iomapOperations(dialect: Dialect): Operation[] {
 		...dialect.operations[key as keyof typeof rows], // A key of the object.
 		...row,
 	}));
+}
+
+/** What INIT is to agree on for `dialect`. */
+export function iomapExperiment({initBit, minor}: Dialect): Experiment {
+	// A kernel that keeps data itself needs no other write-back cache. With that on too it would put
+	// files that are opened for writing on a list that it has not made for iomap files, and crash.
+	return {bit: initBit, minor, excludes: ['WRITEBACK_CACHE']};
 }

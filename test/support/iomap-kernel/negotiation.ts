@@ -6,6 +6,7 @@ import {errnos, KernelError} from './wire.ts';
 const allInitFlags = 2 ** 32 - 1;
 const initExtended = 1 << 30;
 const initKillsPrivileges = 1 << 28;
+const initWritebackCache = 1 << 16;
 /** Bit 43, in the second word of flags. */
 const initIomap = 1 << 11;
 const experimentalMinor = 99;
@@ -39,6 +40,11 @@ export function initialise(requests: Requests): {readonly killsPrivileges: boole
 	const flags = view.getUint32(12, true);
 	const hasIomap = (flags & initExtended) !== 0 && (view.getUint32(32, true) & initIomap) !== 0;
 	if (!hasIomap || minor < experimentalMinor) return undefined;
+	if ((flags & initWritebackCache) !== 0) {
+		throw new Error(
+			'with the write-back cache, opening an iomap file for writing crashes a kernel',
+		);
+	}
 	return {killsPrivileges: (flags & initKillsPrivileges) !== 0};
 }
 

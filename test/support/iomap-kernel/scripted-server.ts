@@ -3,8 +3,10 @@
  * with: no cache of mappings, END and FLUSH taken, space given in the way that a trace is about. By it
  * the kernel in memory is held against those traces; it shares no file system with the real server.
  */
+
 import {v7} from '../../../iomap/index.ts';
 import {Connection, type Handlers} from '../../../src/fuse/connection.ts';
+import {iomapExperiment} from '../../../src/fuse/iomap-operations.ts';
 import {
 	attrOut,
 	createOut,
@@ -82,7 +84,7 @@ export class ScriptedServer {
 				minor: 46,
 				maxTransferBytes: 1 << 20,
 				maxBackground: 16,
-				experiment: {bit: v7.initBit, minor: v7.minor},
+				experiment: iomapExperiment(v7),
 			},
 			{
 				failed(error) {

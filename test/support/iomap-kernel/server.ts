@@ -5,7 +5,7 @@ import {v7} from '../../../iomap/index.ts';
 import {errnoOf} from '../../../src/errno.ts';
 import {FileSystem, initFlags, transferBytesMax} from '../../../src/filesystem.ts';
 import {Connection} from '../../../src/fuse/connection.ts';
-import {iomapOperations} from '../../../src/fuse/iomap-operations.ts';
+import {iomapExperiment, iomapOperations} from '../../../src/fuse/iomap-operations.ts';
 import {newestMinor} from '../../../src/fuse/layout.ts';
 import {operations} from '../../../src/fuse/operations.ts';
 import type {Transport} from '../../../src/fuse/transport.ts';
@@ -74,7 +74,7 @@ export function makeServer(options: ServerOptions): Server {
 			minor: newestMinor,
 			maxTransferBytes: transferBytesMax,
 			maxBackground: 16,
-			experiment: {bit: v7.initBit, minor: v7.minor},
+			experiment: iomapExperiment(v7),
 		},
 		{
 			failed(error, operation) {
