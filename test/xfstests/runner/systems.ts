@@ -1,6 +1,7 @@
 /** The file systems that run the same tests: how each mounts, unmounts and can be made to crash. */
-import {closeSync, constants, openSync, statSync} from 'node:fs';
+import {closeSync, constants, existsSync, openSync, readFileSync, statSync} from 'node:fs';
 import {basename, resolve} from 'node:path';
+import {gunzipSync} from 'node:zlib';
 import {ioctl} from '../calls.ts';
 import {CommandError, mustRun, runCommand, waitUntil} from './commands.ts';
 import {isMounted} from './mount-table.ts';
@@ -94,11 +95,21 @@ const ext4box: System = {
 const shutdownRequest = 0x8004_587d; // EXT4_IOC_SHUTDOWN
 const withoutLogFlush = 2;
 
+/** Whether the kernel was built with an option; true where it does not tell. */
+function kernelHas(option: string): boolean {
+	const told = '/proc/config.gz';
+	if (!existsSync(told)) return true;
+	const lines = gunzipSync(readFileSync(told)).toString().split('\n');
+	return lines.includes(`${option}=y`) || lines.includes(`${option}=m`);
+}
+
 const kernel: System = {
 	name: 'kernel',
 	mountTypes: /^ext[234]$/,
 	mustPass: true,
-	lacks: {},
+	lacks: kernelHas('CONFIG_QFMT_V2')
+		? {}
+		: {project: 'this kernel was built without CONFIG_QFMT_V2'},
 	whyMissing: () => (isRoot ? undefined : 'only root mounts loop devices'),
 	mount(image, directory, options) {
 		// Nor does any of the others have set-id programs and devices work.

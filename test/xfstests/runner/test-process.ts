@@ -11,16 +11,22 @@ import {endWithParent} from '../calls.ts';
 import {NotRun, type Surroundings, TestContext, WorkerContext} from './context.ts';
 import {importTest} from './discovery.ts';
 import {isFeature, whyLacking} from './needs.ts';
-import {type SystemName, systemNamed} from './systems.ts';
+import {type System, type SystemName, systemNamed} from './systems.ts';
 
 export const notRunStatus = 77;
 
-/** Throws `NotRun` where a file system is known to lack what the test needs, or need not have it. */
-function assertNeeds(test: Definition, t: TestContext): void {
-	const system = systemNamed(t.system);
-	for (const need of (test.needs ?? []).filter(isFeature)) {
+/** Throws `NotRun` where a file system is known to lack what the test needs. */
+function assertNotLacking(test: Definition, system: System): void {
+	for (const need of test.needs ?? []) {
 		const known = system.lacks[need];
 		if (known !== undefined) throw new NotRun(`${need}: ${known}`);
+	}
+}
+
+/** Tries the features that the test needs. Throws `NotRun` where the file system need not have one. */
+function assertFeatures(test: Definition, t: TestContext): void {
+	const system = systemNamed(t.system);
+	for (const need of (test.needs ?? []).filter(isFeature)) {
 		const reason = whyLacking(need, t.dir);
 		if (reason === undefined) continue;
 		if (system.mustPass) throw new Error(`${system.name} lacks ${need}: ${reason}`);
@@ -29,8 +35,9 @@ function assertNeeds(test: Definition, t: TestContext): void {
 }
 
 async function runTest(test: Definition, around: Surroundings): Promise<void> {
+	assertNotLacking(test, systemNamed(around.system));
 	const t = new TestContext(around, test.image ?? {});
-	assertNeeds(test, t);
+	assertFeatures(test, t);
 	await test.run(t);
 	if (t.place.isMounted) t.unmount();
 }
