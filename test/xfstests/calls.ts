@@ -4,7 +4,6 @@
  * errno's name. `fs.constants` has most flags of open(2); those that it lacks are here.
  */
 import {openSync} from 'node:fs';
-import {getSystemErrorName} from 'node:util';
 import koffi from 'koffi';
 import {SystemError} from '../../src/syscalls.ts';
 
@@ -385,11 +384,12 @@ export function systemCall(number: number, ...values: (number | bigint | Uint8Ar
 
 /** The errno's name of whatever a file-system call threw; throws what is no such error. */
 export function errorCode(error: unknown): string {
-	const code = error instanceof Error ? (error as {code?: unknown}).code : undefined;
+	if (!(error instanceof Error)) throw error;
+	const {code, errno} = error as {code?: unknown; errno?: unknown};
+	// Node doesn't know all of them: of EUCLEAN it has the number alone.
+	if (typeof errno === 'number') return new SystemError(Math.abs(errno), '').code;
 	if (typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) throw error;
-	// Node doesn't know all of them.
-	const {errno} = error as {errno?: number};
-	return errno === undefined ? code : (getSystemErrorName(-Math.abs(errno)) ?? code);
+	return code;
 }
 
 /** O_TMPFILE: a file without a name in the directory. */
