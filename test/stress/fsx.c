@@ -1,6 +1,7 @@
 /*
  * Random operations on one file, compared with a copy in memory after each: `fsx FILE SEED SECONDS
- * [OPERATIONS]`. Reads and writes by call and by mapping, truncation, every mode of fallocate,
+ * [OPERATIONS [UNIT]]`, UNIT being what ranges that are taken out or put in are multiples of, in
+ * bytes, where that is more than a block: a cluster. Reads and writes by call and by mapping, truncation, every mode of fallocate,
  * copies within the file, fsync, closing and opening again. Ends with 0 when all was as it should
  * be; else says at which operation it was not, and the last operations before that. What a file
  * system does not offer (EOPNOTSUPP) is left out from then on and counted.
@@ -342,7 +343,7 @@ static void compare_whole(void)
 int main(int argc, char **argv)
 {
 	if (argc < 4) {
-		fprintf(stderr, "usage: fsx FILE SEED SECONDS [OPERATIONS]\n");
+		fprintf(stderr, "usage: fsx FILE SEED SECONDS [OPERATIONS [UNIT]]\n");
 		return 2;
 	}
 	path = argv[1];
@@ -355,6 +356,8 @@ int main(int argc, char **argv)
 	struct stat made;
 	if (fstat(file, &made) == 0 && (size_t)made.st_blksize > unit)
 		unit = (size_t)made.st_blksize;
+	if (argc > 5)
+		unit = strtoull(argv[5], NULL, 10);
 	for (count = 1; count <= most && time(NULL) < end; count++) {
 		step();
 		if (count % 256 == 0)
