@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "identity.h"
+#include "keeper-filter.h"
 #include "privileges.h"
 #include "process.h"
 
@@ -54,6 +55,17 @@ __attribute__((noreturn)) static void wait_for_end(pid_t server) {
 	}
 }
 
+/*
+ * While it has the right to: no capability is ever to be had again, by whatever it might execute. The server
+ * gets a set of its own with its user namespace, and gives that up itself.
+ */
+static bool renounce(void) {
+	privileges_raise();
+	privileges_empty_bounding_set();
+	privileges_lower();
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
 __attribute__((noreturn)) static void keep(const struct server *server, int slot, int line,
                                            int told) {
 	struct identity identity;
@@ -62,7 +74,7 @@ __attribute__((noreturn)) static void keep(const struct server *server, int slot
 	prctl(PR_SET_NAME, "ext4box-keeper");
 	setsid();
 	pid_t pid = -1;
-	if (identity_prepare(&identity, server->device_minor)) {
+	if (renounce() && identity_prepare(&identity, server->device_minor)) {
 		pid = server_start(server, &identity);
 	}
 	if (pid <= 0 || !identity_grant(&identity, pid)) {
@@ -81,7 +93,8 @@ __attribute__((noreturn)) static void keep(const struct server *server, int slot
 	/* /dev/fuse above all is closed: with the server's end the connection ends. */
 	int kept[] = {fd_raise(null), null, null, line, fd_raise(signals), slot};
 	kept[1] = kept[2] = kept[0];
-	if (!fds_arrange(kept, sizeof kept / sizeof kept[0]) || chdir("/") != 0) {
+	if (!fds_arrange(kept, sizeof kept / sizeof kept[0]) || chdir("/") != 0 ||
+	    !keeper_filter(pid)) {
 		_exit(EXIT_KEEPER);
 	}
 	wait_for_end(pid);

@@ -76,6 +76,12 @@ bool privileges_forgo(int capability) {
 	return syscall(SYS_capset, &header, sets) == 0;
 }
 
+void privileges_empty_bounding_set(void) {
+	for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++) {
+		prctl(PR_CAPBSET_DROP, capability);
+	}
+}
+
 void privileges_drop(void) {
 	if (!is_held) {
 		return;

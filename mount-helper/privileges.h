@@ -36,3 +36,9 @@ void privileges_forget(void);
 
 /* Of this process, every set but the bounding one; false where something stays. */
 bool privileges_clear_capabilities(void);
+
+/*
+ * What is not in the bounding set no program that is executed gets. With root's rights; where they do not
+ * include this one it stays as it is, and no_new_privs makes it worth nothing all the same.
+ */
+void privileges_empty_bounding_set(void);

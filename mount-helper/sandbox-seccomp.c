@@ -5,7 +5,6 @@
  * and reading to the empty root, and does not depend on how some version of Node starts.
  */
 #include <errno.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -14,14 +13,7 @@
 #include <sys/syscall.h>
 
 #include "sandbox-layers.h"
-
-#if defined(__x86_64__)
-#define MACHINE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define MACHINE AUDIT_ARCH_AARCH64
-#else
-#error "no system call filter for this machine"
-#endif
+#include "seccomp-machine.h"
 
 /* Numbers above 423 are the same on every machine. */
 enum {
@@ -100,7 +92,7 @@ static void answer_if(struct program *program, unsigned test, unsigned value, un
 
 static void write_program(struct program *program) {
 	load(program, offsetof(struct seccomp_data, arch));
-	add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MACHINE, 1, 0));
+	add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SECCOMP_MACHINE, 1, 0));
 	answer(program, SECCOMP_RET_KILL_PROCESS);
 	load(program, offsetof(struct seccomp_data, nr));
 	answer_if(program, BPF_JGE, X32_BIT, REFUSE(EPERM));
