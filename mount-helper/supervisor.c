@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -14,6 +15,7 @@
 #include "command.h"
 #include "process.h"
 #include "report.h"
+#include "system-log.h"
 
 enum {
 	START_MS = 120000,     /* A journal of gigabytes is read before the server is ready. */
@@ -248,13 +250,32 @@ static int status_of(int status) {
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/*
+ * What is not as it should be: to who started us; of a daemon that has left its terminal, to the log of
+ * the system, which is told where it was besides. For when the mount is taken away: the log's own
+ * programs might wait for it.
+ */
+__attribute__((format(printf, 2, 3))) static void complain(const struct session *session,
+                                                           const char *format, ...) {
+	char text[256], line[sizeof text + PATH_MAX + 4];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	if (session->was_ready && session->options->action == ACTION_MOUNT &&
+	    !session->options->foreground) {
+		snprintf(line, sizeof line, "%s (%s)", text, session->mountpoint);
+		system_log(line);
+	} else {
+		dprintf(STDERR_FILENO, "ext4box: %s\n", text);
+	}
+}
+
 static void tell_end(const struct session *session, int status) {
 	if (WIFSIGNALED(status)) {
-		dprintf(STDERR_FILENO, "ext4box: the server ended by signal %d; unmounted\n",
-		        WTERMSIG(status));
+		complain(session, "the server ended by signal %d; unmounted", WTERMSIG(status));
 	} else if (WEXITSTATUS(status) != 0) {
-		dprintf(STDERR_FILENO, "ext4box: the server ended with status %d; unmounted\n",
-		        WEXITSTATUS(status));
+		complain(session, "the server ended with status %d; unmounted", WEXITSTATUS(status));
 	} else if (session->command > 0) {
 		dprintf(STDERR_FILENO, "ext4box: the mount has ended\n");
 	}
@@ -314,8 +335,6 @@ static void reap(struct session *session) {
 
 /* Whoever waits for the server gets an error now, and what it has not committed is left to a recovery. */
 static void end_hung(struct session *session) {
-	dprintf(STDERR_FILENO, "ext4box: the server has not answered for %u s, and is ended\n",
-	        session->options->watchdog_s);
 	session->is_hung = true;
 	session->phase = PHASE_STOPPING;
 	watchdog_stop(&session->watchdog);
@@ -323,6 +342,8 @@ static void end_hung(struct session *session) {
 	stop_server(session);
 	/* One that hangs in the kernel may not end for a while: at least nobody comes in any more. */
 	mounted_remove(&session->mount, true, NULL, 0);
+	complain(session, "the server has not answered for %u s, and is ended",
+	         session->options->watchdog_s);
 }
 
 /* The last commit may take long on a slow disk; a server that is at it is given time. */

@@ -4,6 +4,7 @@
  */
 import {type ChildProcess, execFileSync, spawn, spawnSync} from 'node:child_process';
 import * as fs from 'node:fs';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
@@ -151,14 +152,67 @@ users(
 			const {server, supervisor} = await place.family(fs.readFileSync(report, 'utf8'));
 			const inside = () => readProc(supervisor, 'mountinfo')?.includes(place.mountpoint) === true;
 			t.true(inside());
+			const hello = `/proc/${supervisor}/root${place.mountpoint}/hello`;
+			// It is ready before it reads its first request, INIT; and somebody waits until that is answered.
+			t.is((await place.run('/usr/bin/stat', hello)).code, 0);
 			place.kill(server, 'SIGSTOP');
 			await sleep(3 * watchdogSeconds * 1000);
 			t.true(inside());
 			t.true(place.isAlive(server));
-			place.start('/usr/bin/stat', [`/proc/${supervisor}/root${place.mountpoint}/hello`], 'ignore');
+			place.start('/usr/bin/stat', [hello], 'ignore');
 			t.not(await until(() => !place.isAlive(server), cutOffWithinMs), null, 'not cut off');
 			t.not(await until(() => !place.isAlive(supervisor), 5000), null, 'still mounted');
 		} finally {
+			await place.close();
+		}
+	},
+	[root],
+);
+
+/** The messages that come to a log of the system's, a socket at `path`. */
+async function listenAt(path: string): Promise<{readonly messages: string[]; close(): void}> {
+	const messages: string[] = [];
+	const listener = net.createServer(socket => {
+		socket.setEncoding('utf8');
+		socket.on('data', text => messages.push(String(text)));
+	});
+	await new Promise<void>(resolve => listener.listen({path, writableAll: true}, resolve));
+	return {messages, close: () => listener.close()};
+}
+
+users(
+	'of a daemon that was cut off, the log of the system tells',
+	async (t, user) => {
+		const place = new Playground(user);
+		const log = await listenAt(path.join(place.folder, 'log'));
+		// A /dev of its own, with that log in it.
+		const script = `
+			mkdir dev && mount -t tmpfs none dev && touch dev/log && mount --bind log dev/log
+			mknod dev/null c 1 3 && mknod dev/fuse c 10 229 && mount --move dev /dev && exec "$@" 3>report`;
+		const mount = place.mountArguments('serve', '--watchdog', String(watchdogSeconds));
+		try {
+			const made = await place.run(
+				'/usr/bin/unshare',
+				...['--mount', '--propagation', 'private', '/bin/sh', '-c', script, 'sh'],
+				...[place.helper, ...mount],
+			);
+			t.is(made.code, 0, made.err);
+			const report = fs.readFileSync(path.join(place.folder, 'report'), 'utf8');
+			const {server, supervisor} = await place.family(report);
+			place.kill(server, 'SIGSTOP');
+			place.start('/usr/bin/stat', [`/proc/${supervisor}/root${place.mountpoint}/hello`], 'ignore');
+			const isTold = () => /signal 9/.test(log.messages.join());
+			t.not(await until(isTold, cutOffWithinMs), null, log.messages.join());
+			const said = `the server has not answered for ${watchdogSeconds} s, and is ended (${place.mountpoint})`;
+			const daemonError = '<27>';
+			t.true(
+				log.messages.some(
+					text => text.startsWith(daemonError) && text.includes(`ext4box: ${said}`),
+				),
+				log.messages.join(),
+			);
+		} finally {
+			log.close();
 			await place.close();
 		}
 	},
