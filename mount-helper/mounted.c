@@ -60,7 +60,7 @@ bool mounted_identify(struct mounted *mount, enum way way, const char *path) {
 	struct mountinfo found;
 	*mount = (struct mounted){.way = way, .watch = -1, .abort = -1, .connection = -1};
 	mounted_watch(mount);
-	if (!mountinfo_at(path, &found) || !found.is_ext4box) {
+	if (mountinfo_at(path, &found) != LOOKUP_FOUND || !found.is_ext4box) {
 		return false;
 	}
 	mount->id = found.id;
@@ -119,8 +119,8 @@ void mounted_watch(struct mounted *mount) {
 void mounted_refresh(struct mounted *mount) {
 	struct mountinfo found;
 	bool is_covered;
-	if (!mount->is_gone &&
-	    !mountinfo_find(mount->id, mount->major, mount->minor, &found, &is_covered)) {
+	if (!mount->is_gone && mountinfo_find(mount->id, mount->major, mount->minor, &found,
+	                                      &is_covered) == LOOKUP_ABSENT) {
 		mount->is_gone = true;
 	}
 }
@@ -160,10 +160,17 @@ static bool unmount_by(enum way way, const struct mountinfo *found, bool is_lazy
 enum unmounted mounted_remove(struct mounted *mount, bool is_lazy, char *said, size_t size) {
 	struct mountinfo found;
 	bool is_covered = false;
-	if (mount->is_gone ||
-	    !mountinfo_find(mount->id, mount->major, mount->minor, &found, &is_covered)) {
+	if (mount->is_gone) {
+		return UNMOUNTED;
+	}
+	switch (mountinfo_find(mount->id, mount->major, mount->minor, &found, &is_covered)) {
+	case LOOKUP_UNREADABLE:
+		return UNMOUNT_UNKNOWN;
+	case LOOKUP_ABSENT:
 		mount->is_gone = true;
 		return UNMOUNTED;
+	case LOOKUP_FOUND:
+		break;
 	}
 	if (is_covered || !mounted_leads_to(mount, found.path)) {
 		return UNMOUNT_COVERED;

@@ -39,11 +39,12 @@ void mounted_open_controls(struct mounted *mount);
 void mounted_watch(struct mounted *mount);
 void mounted_refresh(struct mounted *mount);
 
-enum unmounted { UNMOUNTED, UNMOUNT_BUSY, UNMOUNT_COVERED };
+enum unmounted { UNMOUNTED, UNMOUNT_BUSY, UNMOUNT_COVERED, UNMOUNT_UNKNOWN };
 
 /*
- * Idempotent. COVERED: the path leads to something else now, which is not ours to touch. On BUSY,
- * said (or NULL) takes the words of fusermount3.
+ * Idempotent. COVERED: the path leads to something else now, which is not ours to touch. UNKNOWN: the
+ * mount table can't be read (errno), so that nothing was done, and may be another time. On BUSY, said
+ * (or NULL) takes the words of fusermount3.
  */
 enum unmounted mounted_remove(struct mounted *mount, bool is_lazy, char *said, size_t size);
 

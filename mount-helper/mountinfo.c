@@ -1,5 +1,6 @@
 #include "mountinfo.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,8 +102,10 @@ static bool each_mount(visit *visitor, void *context) {
 	}
 	/* Without memory for a line, that is no error of the file's, nor its end. */
 	bool whole = feof(table) && !ferror(table);
+	int error = errno;
 	free(line);
 	fclose(table);
+	errno = error;
 	return whole;
 }
 
@@ -134,17 +137,24 @@ static void visit_id(const struct mountinfo *mount, void *context) {
 	}
 }
 
-bool mountinfo_at(const char *path, struct mountinfo *mount) {
-	struct search search = {.path = path, .found = mount};
-	return each_mount(visit_path, &search) && search.is_found;
+static enum lookup look(visit *visitor, struct search *search) {
+	if (!each_mount(visitor, search)) {
+		return LOOKUP_UNREADABLE;
+	}
+	return search->is_found ? LOOKUP_FOUND : LOOKUP_ABSENT;
 }
 
-bool mountinfo_find(unsigned id, unsigned major, unsigned minor, struct mountinfo *mount,
-                    bool *is_covered) {
+enum lookup mountinfo_at(const char *path, struct mountinfo *mount) {
+	struct search search = {.path = path, .found = mount};
+	return look(visit_path, &search);
+}
+
+enum lookup mountinfo_find(unsigned id, unsigned major, unsigned minor, struct mountinfo *mount,
+                           bool *is_covered) {
 	struct search search = {.id = id, .major = major, .minor = minor, .found = mount};
-	bool whole = each_mount(visit_id, &search);
+	enum lookup result = look(visit_id, &search);
 	*is_covered = search.is_covered;
-	return whole && search.is_found;
+	return result;
 }
 
 struct count {

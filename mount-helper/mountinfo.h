@@ -26,9 +26,12 @@ bool mountinfo_parse(char *line, struct mountinfo *mount);
 /* How many of our type this user has mounted; false when the table could not be read to its end. */
 bool mountinfo_count(unsigned user, unsigned *count);
 
+/* A table that can't be read to its end, with errno, says of no mount that it is not there. */
+enum lookup { LOOKUP_FOUND, LOOKUP_ABSENT, LOOKUP_UNREADABLE };
+
 /* The uppermost mount at this very path. */
-bool mountinfo_at(const char *path, struct mountinfo *mount);
+enum lookup mountinfo_at(const char *path, struct mountinfo *mount);
 
 /* The mount with this id and device; *is_covered when another lies on the same path above it. */
-bool mountinfo_find(unsigned id, unsigned major, unsigned minor, struct mountinfo *mount,
-                    bool *is_covered);
+enum lookup mountinfo_find(unsigned id, unsigned major, unsigned minor, struct mountinfo *mount,
+                           bool *is_covered);

@@ -55,16 +55,24 @@ static void wait_for_end(struct watch *watch, int lifeline) {
 	}
 }
 
-/* The supervisor died between the mount and the word of it. */
-static void find_untold(struct watch *watch) {
+/*
+ * The supervisor died between the mount and the word of it. False where the mount table can't be read:
+ * nothing was found out then.
+ */
+static bool find_untold(struct watch *watch) {
 	struct mountinfo found;
 	const char *path = watch->charge->mountpoint;
-	bool is_new = mountinfo_at(path, &found) && found.is_ext4box &&
+	enum lookup result = mountinfo_at(path, &found);
+	if (result == LOOKUP_UNREADABLE) {
+		return false;
+	}
+	bool is_new = result == LOOKUP_FOUND && found.is_ext4box &&
 	              !(watch->had_mount && found.id == watch->before);
 	mounted_close(&watch->mount);
 	if (!is_new || !mounted_identify(&watch->mount, watch->charge->way, path)) {
 		watch->mount.is_gone = true;
 	}
+	return true;
 }
 
 __attribute__((noreturn)) static void keep_watch(struct watch *watch, int lifeline) {
@@ -82,11 +90,10 @@ __attribute__((noreturn)) static void keep_watch(struct watch *watch, int lifeli
 	fcntl(3, F_SETFD, FD_CLOEXEC);
 	mounted_watch(&watch->mount);
 	wait_for_end(watch, 3);
-	if (!watch->is_told) {
-		find_untold(watch);
-	}
+	bool is_known = watch->is_told;
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-		if (mounted_remove(&watch->mount, true, NULL, 0) == UNMOUNTED) {
+		is_known = is_known || find_untold(watch);
+		if (is_known && mounted_remove(&watch->mount, true, NULL, 0) == UNMOUNTED) {
 			break;
 		}
 		nanosleep(&pause, NULL);
@@ -100,7 +107,11 @@ __attribute__((noreturn)) static void keep_watch(struct watch *watch, int lifeli
 pid_t sentinel_start(const struct charge *charge, const int lifeline[2]) {
 	struct watch watch = {.charge = charge, .mount = {.watch = -1, .abort = -1, .connection = -1}};
 	struct mountinfo before;
-	watch.had_mount = mountinfo_at(charge->mountpoint, &before);
+	enum lookup result = mountinfo_at(charge->mountpoint, &before);
+	if (result == LOOKUP_UNREADABLE) {
+		return -1;
+	}
+	watch.had_mount = result == LOOKUP_FOUND;
 	watch.before = watch.had_mount ? before.id : 0;
 	pid_t pid = fork();
 	if (pid == 0) {

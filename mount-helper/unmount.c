@@ -57,9 +57,15 @@ enum own { OWN, GONE, REFUSED };
 /* Finds the mount in the table, if it is the caller's; REFUSED is reported. */
 static enum own find_own(const struct options *options, struct mountinfo *found) {
 	bool is_covered = false;
-	if (!mountinfo_find(options->mount_id, options->device_major, options->device_minor, found,
-	                    &is_covered)) {
+	switch (mountinfo_find(options->mount_id, options->device_major, options->device_minor, found,
+	                       &is_covered)) {
+	case LOOKUP_UNREADABLE:
+		report_failure(FAIL_INTERNAL, errno, "the mount table can't be read");
+		return REFUSED;
+	case LOOKUP_ABSENT:
 		return GONE;
+	case LOOKUP_FOUND:
+		break;
 	}
 	if (getuid() != 0 && (!found->has_user || found->user != getuid())) {
 		report_failure(FAIL_POLICY, EPERM, "the mount is not yours");
@@ -139,6 +145,9 @@ static int unmount_as_caller(const struct options *options) {
 	case UNMOUNT_COVERED:
 		report_failure(FAIL_MOUNTPOINT, EBUSY, "%s is covered by another mount",
 		               options->mountpoint);
+		return 1;
+	case UNMOUNT_UNKNOWN:
+		report_failure(FAIL_INTERNAL, errno, "the mount table can't be read");
 		return 1;
 	case UNMOUNT_BUSY:
 		break;
