@@ -23,6 +23,9 @@ struct identity {
 
 bool identity_is_reserved(unsigned id);
 
+/* Of the server of the mount with this device. */
+unsigned identity_of(unsigned device_minor);
+
 /* Before the fork. */
 bool identity_prepare(struct identity *identity, unsigned device_minor);
 
@@ -36,6 +39,6 @@ void identity_become(const struct identity *identity);
 /*
  * In its parent: makes the id known in the child's namespace, takes on the same id, so that it can
  * signal the child and its caller can't signal it, gives up all else, and only then lets the child go
- * on. False with errno.
+ * on and take the id. False with errno, the child's where that has failed.
  */
 bool identity_grant(struct identity *identity, pid_t child);

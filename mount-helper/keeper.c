@@ -78,7 +78,11 @@ __attribute__((noreturn)) static void keep(const struct server *server, int slot
 		pid = server_start(server, &identity);
 	}
 	if (pid <= 0 || !identity_grant(&identity, pid)) {
-		/* The child waits for a byte that never comes, and finds the pipe's end instead. */
+		/* The child waits for a word that never comes, and finds the pipe's end instead. */
+		pid_t reason = -errno;
+		if (write(told, &reason, sizeof reason) != (ssize_t)sizeof reason) {
+			/* Without the word, the pipe's end says as much. */
+		}
 		_exit(EXIT_KEEPER);
 	}
 	sigfillset(&all);
@@ -123,12 +127,13 @@ bool keeper_start(const struct server *server, int slot, struct kept *kept) {
 	close(told[0]);
 	kept->keeper = keeper;
 	kept->line = line[1];
-	if (keeper > 0 && got != (ssize_t)sizeof kept->server) {
+	bool is_told = got == (ssize_t)sizeof kept->server;
+	if (keeper > 0 && (!is_told || kept->server <= 0)) {
 		int status;
 		/* It sees the end of its line, whatever it is at. */
 		fd_close(&kept->line);
 		waitpid(keeper, &status, 0);
-		error = ECHILD;
+		error = is_told ? -kept->server : ECHILD;
 		keeper = -1;
 	}
 	errno = error;

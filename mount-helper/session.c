@@ -279,7 +279,8 @@ static bool start_server(struct session *session) {
 	fd_close(&session->fuse);
 	fd_close(&session->image);
 	if (pid < 0) {
-		report_failure(FAIL_INTERNAL, error, "cannot start the server");
+		report_failure(FAIL_INTERNAL, error, "cannot start the server%s",
+		               session->mount.way == WAY_INSTALLED ? " under an id of its own" : "");
 		return false;
 	}
 	session->server = pid;

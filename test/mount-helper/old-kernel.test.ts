@@ -38,6 +38,12 @@ function mountDenied(
 	call: string,
 	helper: readonly string[],
 ): {err: string; report: string} {
+	const {status, err, report} = runDenied(place, call, helper);
+	t.is(status, 0, err + report);
+	return {err, report};
+}
+
+function runDenied(place: Playground, call: string, helper: readonly string[]) {
 	const {uid, gid} = place.user;
 	const user = ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
 	const {status, output} = spawnSync(builtTool('deny-call'), [call, ...user, ...helper], {
@@ -47,8 +53,7 @@ function mountDenied(
 		timeout: 60_000,
 	});
 	const [, , err = '', report = ''] = output as string[];
-	t.is(status, 0, err + report);
-	return {err, report};
+	return {status, err, report};
 }
 
 function checkout(place: Playground, mode: string): string[] {
@@ -120,6 +125,26 @@ serialTestUnless(
 				readlinkSync(`/proc/${pid}/ns/mnt`),
 			);
 			t.is(theirs, ours, 'in no namespace that keeps the mounts of the machine');
+		} finally {
+			await place.close();
+		}
+	},
+);
+
+serialTestUnless(
+	why,
+	'a server that can not have an id of its own: the supervisor says so, nothing is written as root',
+	async t => {
+		const place = new Playground(stranger);
+		try {
+			const ended = runDenied(place, 'user-namespace', installed(place, 'serve'));
+			t.deepEqual(ended, {
+				status: 1,
+				err: '',
+				report: 'failed internal 28 cannot start the server under an id of its own\n',
+			});
+			t.is(place.mounted(), null);
+			t.deepEqual(installation.servers(), []);
 		} finally {
 			await place.close();
 		}

@@ -6,6 +6,8 @@
  *                                            without rights. EACCES
  *   deny-call close_range PROGRAM ...        as before Linux 5.9. ENOSYS; and the program has descriptor
  *                                            2000 open, above the limit that it finds
+ *   deny-call user-namespace PROGRAM ...     a process makes none for itself: as under a limit of the
+ *                                            system's. ENOSPC
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -62,13 +64,24 @@ static int deny_close_range(void) {
 	return install(lines, sizeof lines);
 }
 
+static int deny_user_namespaces(void) {
+	struct sock_filter lines[] = {
+		LOAD(offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_unshare, 0, 1),
+		REFUSE(ENOSPC),
+		ALLOW,
+	};
+	return install(lines, sizeof lines);
+}
+
 int main(int argc, char **argv) {
 	if (argc < 3) {
 		return 2;
 	}
-	int result = strcmp(argv[1], "close_range") == 0     ? deny_close_range()
-	             : strcmp(argv[1], "private-mount") == 0 ? deny_private_mounts()
-	                                                     : -1;
+	int result = strcmp(argv[1], "close_range") == 0      ? deny_close_range()
+	             : strcmp(argv[1], "private-mount") == 0  ? deny_private_mounts()
+	             : strcmp(argv[1], "user-namespace") == 0 ? deny_user_namespaces()
+	                                                      : -1;
 	if (result == 0) {
 		execvp(argv[2], argv + 2);
 	}
