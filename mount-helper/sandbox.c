@@ -9,10 +9,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "identity.h"
 #include "sandbox-layers.h"
 
-/* Whom root's servers run as: an id that owns nothing. The kernel's overflow id; "nobody". */
-enum { UNPRIVILEGED_ID = 65534 };
+/* An id that owns nothing, but may be shared: the kernel's overflow id; "nobody". */
+enum { OVERFLOW_ID = 65534 };
 
 bool problem_set(struct problem *problem, int error, const char *format, ...) {
 	va_list arguments;
@@ -45,12 +46,14 @@ __attribute__((format(printf, 4, 5))) static void tell(struct sandbox *sandbox, 
 	snprintf(sandbox->report + used, left, "%s\t%s\t%s\n", name, is_active ? "yes" : "no", detail);
 }
 
-void sandbox_prepare(struct sandbox *sandbox, const struct options *options, bool has_identity) {
+void sandbox_prepare(struct sandbox *sandbox, const struct options *options, unsigned device_minor,
+                     bool has_identity) {
 	/* Of `run`, root is the only id there is. */
 	bool is_root = geteuid() == 0 && options->action != ACTION_RUN;
 	*sandbox = (struct sandbox){
 		.level = options->sandbox,
 		.start = has_identity ? START_IDENTITY : is_root ? START_ROOT : START_USER,
+		.own_id = identity_of(device_minor),
 		.uid = geteuid(),
 		.gid = getegid(),
 	};
@@ -104,18 +107,33 @@ static bool enter_root(struct sandbox *sandbox) {
 }
 
 /*
- * Root gives up its id, and gets the user namespace that the others have from the start. A
- * container's root may have no other id to take; then it keeps its own, without its capabilities.
+ * One of its own, for two servers with the same could kill each other. A container may have no such
+ * number, and not even nobody's; then root keeps its id, without its capabilities.
  */
+static bool change_root_id(struct sandbox *sandbox) {
+	const unsigned ids[] = {sandbox->own_id, OVERFLOW_ID};
+	struct problem problem = {""};
+	for (size_t index = 0; index < sizeof ids / sizeof ids[0]; index++) {
+		if (sandbox_change_id(ids[index], ids[index], &problem)) {
+			sandbox->uid = sandbox->gid = ids[index];
+			tell(sandbox, "id", true, "%u, %s", ids[index],
+			     index == 0 ? "its own" : "which owns nothing");
+			return true;
+		}
+		/* That there is none with this number in the user namespace. */
+		if (errno != EINVAL) {
+			return fatal("id", &problem);
+		}
+	}
+	tell(sandbox, "id", false, "%s", problem.text);
+	return true;
+}
+
+/* Root gives up its id, and gets the user namespace that the others have from the start. */
 static bool leave_root_id(struct sandbox *sandbox, int proc) {
 	struct problem problem = {""};
-	if (sandbox_change_id(UNPRIVILEGED_ID, UNPRIVILEGED_ID, &problem)) {
-		sandbox->uid = sandbox->gid = UNPRIVILEGED_ID;
-		tell(sandbox, "id", true, "%d, which owns nothing", UNPRIVILEGED_ID);
-	} else if (errno == EINVAL) {
-		tell(sandbox, "id", false, "%s", problem.text);
-	} else {
-		return fatal("id", &problem);
+	if (!change_root_id(sandbox)) {
+		return false;
 	}
 	if (!sandbox->has_namespaces) {
 		return true;

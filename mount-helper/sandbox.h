@@ -36,14 +36,16 @@ struct sandbox {
 	bool has_user;       /* In a user namespace of its own. */
 	bool has_namespaces; /* In mount, pid, network, ipc, uts and cgroup namespaces. */
 	bool has_root;
+	unsigned own_id; /* What root's server is to run as. */
 	uid_t uid; /* Whose process it was before it was in a user namespace. */
 	gid_t gid;
 	char namespaces_problem[256]; /* Empty: made. */
 	char report[SANDBOX_REPORT_MAX];
 };
 
-/* has_identity: the child gets an id and a user namespace of its own by identity_become. */
-void sandbox_prepare(struct sandbox *sandbox, const struct options *options, bool has_identity);
+/* device_minor: of the mount. has_identity: the child gets an id and a user namespace of its own by identity_become. */
+void sandbox_prepare(struct sandbox *sandbox, const struct options *options, unsigned device_minor,
+                     bool has_identity);
 
 /* As fork(2), into namespaces where they can be had. */
 pid_t sandbox_fork(struct sandbox *sandbox);

@@ -106,7 +106,7 @@ __attribute__((noreturn)) static void become_server(const struct server *server,
 
 pid_t server_start(const struct server *server, const struct identity *identity) {
 	struct sandbox sandbox;
-	sandbox_prepare(&sandbox, server->options, identity != NULL);
+	sandbox_prepare(&sandbox, server->options, server->device_minor, identity != NULL);
 	/* Since Linux 5.3; before, a parent that dies while it starts a server is not noticed. */
 	int parent = fd_raise((int)syscall(SYS_pidfd_open, getpid(), 0));
 	pid_t pid = sandbox_fork(&sandbox);

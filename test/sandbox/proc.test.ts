@@ -12,6 +12,7 @@ import type {Status} from '../../src/status.ts';
 import {
 	buildTools,
 	builtTool,
+	ordinaryUser,
 	whyNoFusermount3,
 	whyNoNamespaces,
 	whyNoRoot,
@@ -67,16 +68,24 @@ function filesBelow(directory: string, isBound: (path: string) => boolean, at = 
 }
 
 for (const isOrdinary of [true, false]) {
-	serves('no capabilities, no new privileges, system calls filtered', isOrdinary, (t, {pid}) => {
-		for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) {
-			t.is(fieldOf(pid, set), '0000000000000000', set);
-		}
-		t.is(fieldOf(pid, 'NoNewPrivs'), '1');
-		t.is(fieldOf(pid, 'Seccomp'), '2');
-		t.is(fieldOf(pid, 'Seccomp_filters'), '2');
-		t.is(fieldOf(pid, 'Uid'), '65534\t65534\t65534\t65534');
-		t.is(fieldOf(pid, 'Groups').trim(), '');
-	});
+	serves(
+		'no capabilities, no new privileges, system calls filtered',
+		isOrdinary,
+		(t, {pid, place}) => {
+			for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) {
+				t.is(fieldOf(pid, set), '0000000000000000', set);
+			}
+			t.is(fieldOf(pid, 'NoNewPrivs'), '1');
+			t.is(fieldOf(pid, 'Seccomp'), '2');
+			t.is(fieldOf(pid, 'Seccomp_filters'), '2');
+			// Root's has one of its own, that no other server has at the same time.
+			const table = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'));
+			const device = table.findLast(mount => mount.path === place.mountpoint)?.device;
+			const id = isOrdinary ? ordinaryUser.uid : 0x7e00_0000 + Number(device?.split(':')[1]);
+			for (const kind of ['Uid', 'Gid']) t.is(fieldOf(pid, kind), `${id}\t${id}\t${id}\t${id}`);
+			t.is(fieldOf(pid, 'Groups').trim(), '');
+		},
+	);
 
 	serves('on every thread', isOrdinary, (t, {pid}) => {
 		const threads = readdirSync(`/proc/${pid}/task`);
