@@ -89,7 +89,7 @@ export class FileSystem {
 		};
 		// What has no handler is refused: EROFS for what writes.
 		const handlers = options.config.readOnly ? reading : {...reading, ...writing};
-		this.handlers = limitedHandlers(volume, handlers);
+		this.handlers = limitedHandlers(volume, served.shutDown.guard(handlers));
 	}
 
 	/** For `status`. */

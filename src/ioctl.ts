@@ -35,6 +35,9 @@ export const ioctls = {
 	FS_IOC_SETFSLABEL: 0x4100_9432,
 } as const;
 
+/** EXT4_IOC_SHUTDOWN, which is XFS_IOC_GOINGDOWN. */
+export const shutDownIoctl = 0x8004_587d;
+
 /** FS_XFLAG_*; those that an inode flag of ext4 stands for. */
 const xflags: readonly (readonly [xflag: number, inodeFlag: number])[] = [
 	[0x8, inodeFlags.immutable],

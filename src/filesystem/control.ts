@@ -4,7 +4,7 @@ import {errno} from '../errno.ts';
 import type {Handlers} from '../fuse/connection.ts';
 import {ioctlIn} from '../fuse/layout.ts';
 import type {Reply, Request} from '../fuse/message.ts';
-import {answerIoctl, changeByIoctl, isChangingIoctl} from '../ioctl.ts';
+import {answerIoctl, changeByIoctl, isChangingIoctl, shutDownIoctl} from '../ioctl.ts';
 import {remountIoctl, statusIoctl} from '../status.ts';
 import {putIoctl} from './replies.ts';
 import type {Served} from './served.ts';
@@ -56,6 +56,11 @@ export function controlHandlers(served: Served): Handlers {
 			if (command === statusIoctl || command === remountIoctl) {
 				if (!isMaster(request)) return -errno.EPERM;
 				return command === statusIoctl ? answerStatus(reply) : remount(request, reply);
+			}
+			if (command === shutDownIoctl) {
+				if (!isMaster(request)) return -errno.EPERM;
+				served.shutDown.begin(served);
+				return putIoctl(reply, new Uint8Array(0), 0);
 			}
 			if (isChangingIoctl(command)) return change(request, reply, command);
 			const answer = answerIoctl(volume, served.inode(request), command);

@@ -17,6 +17,7 @@ import type {ServerConfig} from '../mount/server-config.ts';
 import {type Owners, ownersOf} from '../owners.ts';
 import {type IomapLink, IomapService} from './iomap.ts';
 import {type FaultNoticed, Nodes} from './nodes.ts';
+import {ShutDown} from './shut-down.ts';
 
 export type FileSystemOptions = {
 	readonly config: ServerConfig;
@@ -41,6 +42,7 @@ export class Served {
 	readonly status: () => Uint8Array;
 	readonly invalidateAttributes: (nodeId: number) => void;
 	readonly remounted: () => void;
+	readonly shutDown = new ShutDown();
 	/** Undefined where it is not even offered to the kernel. */
 	readonly iomap: IomapService | undefined;
 	#agreed: ReadonlySet<InitFlag> = new Set();

@@ -1,16 +1,25 @@
 /** Whether an image can be mounted for writing: what a mount is to be where nobody named ro or rw. */
-import {accessSync, constants} from 'node:fs';
+import {accessSync, constants, existsSync, readFileSync, statSync} from 'node:fs';
 import {isExpectedError} from '../../ext4/errors.ts';
 import {readSuperblock} from '../../ext4/superblock.ts';
 import {ImageError, openImage} from '../../images/index.ts';
 import {CliError} from '../cli-error.ts';
-import {whyKernelHasIt} from './image-in-use.ts';
+import {deviceNumber, whyKernelHasIt} from './image-in-use.ts';
 import type {MountOptions} from './options.ts';
+
+/** access(2) looks at modes alone, and not at a device's own switch. */
+function isReadOnlyDevice(image: string): boolean {
+	const facts = statSync(image, {bigint: true});
+	if (!facts.isBlockDevice()) return false;
+	const path = `/sys/dev/block/${deviceNumber(facts.rdev)}/ro`;
+	// Without sysfs it is left to the helper, which opens the device, to say so.
+	return existsSync(path) && readFileSync(path, 'latin1').startsWith('1');
+}
 
 function whyForbidden(image: string): string | null {
 	try {
 		accessSync(image, constants.W_OK);
-		return null;
+		return isReadOnlyDevice(image) ? 'the device is read-only' : null;
 	} catch (error) {
 		if (!(error instanceof Error && 'code' in error)) throw error;
 		if (error.code === 'EROFS') return 'it lies on a file system that is mounted read-only';

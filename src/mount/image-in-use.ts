@@ -45,7 +45,7 @@ function namesIn(folder: string): string[] {
 }
 
 /** Major and minor as mountinfo has them, from the kernel's 64-bit form. */
-function deviceNumber(rdev: bigint): string {
+export function deviceNumber(rdev: bigint): string {
 	const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn);
 	const minor = (rdev & 0xffn) | ((rdev >> 12n) & ~0xffn);
 	return `${major}:${minor}`;

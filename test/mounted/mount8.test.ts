@@ -109,7 +109,7 @@ mounts('root mounts an image, remounts it, and umount leaves it free and whole',
 mounts('a block device, under the type and the name that were asked for', (t, place) => {
 	const out = place.run(`
 		dev=$(losetup -f --show $IMAGE)
-		trap 'umount $DIR 2>/dev/null; losetup -d $dev' EXIT
+		trap 'umount $DIR 2>/dev/null || true; losetup -d $dev' EXIT
 		mount -t fuse.ext4box -o fsname=$dev,subtype=ext4,allow_other $dev $DIR
 		test "$(findmnt -rno SOURCE,FSTYPE $DIR)" = "$dev fuse.ext4"
 		user sh -c "echo mine > $DIR/file; stat -c %u $DIR/file"
@@ -201,8 +201,15 @@ mounts('rw by default, where the image allows it: else read-only, which is said'
 		user mount.fuse.ext4box $IMAGE $DIR -o rw 2>&1 | grep -o 'mounted read-only: you may not write to it'
 		findmnt -rno OPTIONS $DIR | cut -d, -f1
 		user umount.fuse.ext4box $DIR
+		dev=$(losetup -r -f --show $IMAGE)
+		trap 'umount $DIR 2>/dev/null || true; losetup -d $dev' EXIT
+		mount -t fuse.ext4box $dev $DIR 2>&1 | grep -o 'mounted read-only: the device is read-only'
+		umount $DIR
 	`);
-	t.is(out, 'mounted read-only: you may not write to it\nro\n');
+	t.is(
+		out,
+		'mounted read-only: you may not write to it\nro\nmounted read-only: the device is read-only\n',
+	);
 });
 
 mounts('fake, sloppy, wrong options, no image: the statuses of mount(8)', (t, place) => {

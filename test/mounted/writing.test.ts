@@ -7,8 +7,10 @@ import * as fs from 'node:fs';
 import path from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import test, {type ExecutionContext} from 'ava';
+import {shutDownIoctl} from '../../src/ioctl.ts';
 import {askStatus} from '../../src/mount/ask-status.ts';
 import {mountAt} from '../../src/mount/mounts.ts';
+import {ioctl} from '../../src/syscalls.ts';
 import {buildTools, until, whyNoFuse, whyNoFusermount3, whyNoRoot} from '../support/mounting.ts';
 import {missing} from '../support/skip.ts';
 import {listTree, WritableImage, type WritableOptions} from '../support/writable-mount.ts';
@@ -419,6 +421,36 @@ writes('remount,ro and back do what they say', async (t, place) => {
 	place.umount();
 	t.is(place.check(), '');
 });
+
+writes(
+	'shut down by ioctl, it gives EIO, and a recovery finds what was done before',
+	(t, place) => {
+		place.mount();
+		place.sh('echo kept > synced; sync synced; mkdir d; echo late > late');
+		const root = fs.openSync(place.mountpoint, 'r');
+		ioctl(root, shutDownIoctl, new Uint8Array(4));
+		ioctl(root, shutDownIoctl, new Uint8Array(4));
+		fs.closeSync(root);
+		const codes = [
+			() => fs.mkdirSync(place.at('new')),
+			() => fs.unlinkSync(place.at('synced')),
+			() => fs.chmodSync(place.at('synced'), 0o600),
+			() => fs.readFileSync(place.at('unread'), 'utf8'),
+		].map(codeOf);
+		t.deepEqual(codes, ['EIO', 'EIO', 'EIO', 'ENOENT']);
+		t.true(fs.readdirSync(place.mountpoint).includes('d'));
+		place.umount();
+		t.regex(
+			execFileSync('dumpe2fs', ['-h', place.image], {stdio: 'pipe'}).toString(),
+			/needs_recovery/,
+		);
+		place.mount();
+		t.is(fs.readFileSync(place.at('synced'), 'utf8'), 'kept\n');
+		t.true(fs.existsSync(place.at('d')));
+		place.umount();
+		t.is(place.check(), '');
+	},
+);
 
 bothWrite('an image has one writer, and beside it no reader', (t, place) => {
 	const other = path.join(place.folder, 'other');
