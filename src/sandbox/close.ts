@@ -21,10 +21,18 @@ const imageDescriptor = 4;
 /** RLIMIT_NOFILE as the helper sets it. */
 const descriptorsMax = 64;
 
+/**
+ * All that is mapped, whatever it counts as; in bytes. V8 reserves 1.4 GiB that it hardly touches, 10 GiB
+ * where Node strips types from sources, by WebAssembly. Memory that is only read counts as no data, and a
+ * page of it costs a page of tables: docs/decisions/memory.md.
+ */
+const addressesMax = 2 ** 34;
+
 // The same on x86-64 and arm64.
 const limitFileSize = 1; // RLIMIT_FSIZE
 const limitProcesses = 6; // RLIMIT_NPROC
 const limitFiles = 7; // RLIMIT_NOFILE
+const limitAddresses = 9; // RLIMIT_AS
 const setDumpable = 4; // PR_SET_DUMPABLE
 const setModeFilter = 1; // SECCOMP_SET_MODE_FILTER
 const allThreads = 1; // SECCOMP_FILTER_FLAG_TSYNC
@@ -80,6 +88,7 @@ function installFilter(isStrict: boolean, fuseIoctls: readonly number[]): void {
  */
 function setLimits(): void {
 	limit(limitProcesses, 0);
+	limit(limitAddresses, addressesMax);
 	// Of a block device the size is 0, and the limit means nothing.
 	limit(limitFileSize, fstatSync(imageDescriptor).size);
 	// poll(2) counts its entries against it.

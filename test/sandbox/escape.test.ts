@@ -138,6 +138,11 @@ function waysOut(place: Playground, victim: number, port: number): Way[] {
 			request: {call: 'pwrite64', values: [4, bytes(Buffer.from('x')), 1, 3 << 20]},
 			refusal: -27, // EFBIG
 		},
+		{
+			what: 'have page tables without end',
+			request: {call: 'mmap', values: [0, 2 ** 44, 1, 0x22, -1, 0]},
+			refusal: -12, // ENOMEM
+		},
 		{what: 'signal a process', request: {call: 'kill', values: [victim, 15]}},
 		{
 			what: 'execute a program',
@@ -251,6 +256,7 @@ serialTestUnless(
 				'change the size of the image',
 				'make memory that no limit counts',
 				'write beyond the end of the image',
+				'have page tables without end',
 			],
 		);
 		for (const what of [

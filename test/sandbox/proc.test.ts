@@ -142,6 +142,7 @@ for (const isOrdinary of [true, false]) {
 		t.regex(limits, /^Max processes +0 +0 /m);
 		t.regex(limits, /^Max locked memory +0 +0 /m);
 		t.regex(limits, /^Max data size +\d+ +\d+ /m);
+		t.regex(limits, /^Max address space +17179869184 +17179869184 /m);
 		// What cannot be dumped belongs to root here.
 		t.is(statSync(`/proc/${pid}/maps`).uid, 0);
 	});
