@@ -8,16 +8,14 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/falloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "fsx-file.h"
 
 enum { MAX_LENGTH = 1 << 20, MAX_TRANSFER = 1 << 17, HISTORY = 64 };
 
@@ -35,7 +33,6 @@ static const char *const names[OPERATIONS] = {
 struct record { enum operation operation; size_t a, b, c; };
 
 static const char *path;
-static int file;
 static unsigned char expected[MAX_LENGTH], found[MAX_LENGTH];
 static size_t length;
 static uint64_t state, count;
@@ -90,11 +87,11 @@ static void compare(const unsigned char *bytes, size_t position, size_t size)
 
 static void check_length(void)
 {
-	struct stat now;
-	if (fstat(file, &now) != 0)
+	int64_t size = file_size();
+	if (size < 0)
 		fail("fstat", 0);
-	if ((size_t)now.st_size != length) {
-		fprintf(stderr, "fsx: st_size is %lld\n", (long long)now.st_size);
+	if ((size_t)size != length) {
+		fprintf(stderr, "fsx: st_size is %lld\n", (long long)size);
 		errno = 0;
 		fail("wrong size", length);
 	}
@@ -127,7 +124,7 @@ static void do_read(void)
 	size_t position, size;
 	transfer_range(MAX_LENGTH, &position, &size);
 	note(READ, position, size, 0);
-	ssize_t got = pread(file, found, size, (off_t)position);
+	int64_t got = file_read(found, size, position);
 	if (got < 0)
 		fail("read", position);
 	size_t wanted = position >= length ? 0 : length - position < size ? length - position : size;
@@ -152,7 +149,7 @@ static void do_write(void)
 	transfer_range(MAX_LENGTH, &position, &size);
 	note(WRITE, position, size, 0);
 	fill(found, size);
-	if (pwrite(file, found, size, (off_t)position) != (ssize_t)size)
+	if (file_write(found, size, position) != (int64_t)size)
 		fail("write", position);
 	grow_to(position + size);
 	memcpy(expected + position, found, size);
@@ -165,31 +162,23 @@ static void do_mapped(enum operation operation)
 	size_t position, size;
 	transfer_range(length, &position, &size);
 	note(operation, position, size, 0);
-	size_t start = position - position % 4096;
-	size_t mapped = position + size - start;
-	int writes = operation == MAP_WRITE;
-	unsigned char *at = mmap(NULL, mapped, writes ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, file,
-		(off_t)start);
-	if (at == MAP_FAILED)
-		fail("mmap", position);
-	if (writes) {
+	if (operation == MAP_WRITE) {
 		fill(found, size);
-		memcpy(at + (position - start), found, size);
+		if (file_store(found, size, position, next_random() % 4 == 0) != 0)
+			fail("mapped write", position);
 		memcpy(expected + position, found, size);
-		if (next_random() % 4 == 0 && msync(at, mapped, MS_SYNC) != 0)
-			fail("msync", position);
 	} else {
-		compare(at + (position - start), position, size);
+		if (file_load(found, size, position) != 0)
+			fail("mapped read", position);
+		compare(found, position, size);
 	}
-	if (munmap(at, mapped) != 0)
-		fail("munmap", position);
 }
 
 static void do_truncate(void)
 {
 	size_t to = next_random() % 8 == 0 ? 0 : below(MAX_LENGTH + 1);
 	note(TRUNCATE, to, 0, 0);
-	if (ftruncate(file, (off_t)to) != 0)
+	if (file_truncate(to) != 0)
 		fail("ftruncate", to);
 	if (to > length)
 		grow_to(to);
@@ -200,7 +189,7 @@ static void do_truncate(void)
 static int allocate(enum operation operation, int mode, size_t position, size_t size)
 {
 	note(operation, position, size, 0);
-	if (fallocate(file, mode, (off_t)position, (off_t)size) == 0)
+	if (file_allocate(mode, position, size) == 0)
 		return 1;
 	if (errno != EOPNOTSUPP)
 		fail("fallocate", position);
@@ -286,23 +275,13 @@ static void do_copy(void)
 	note(COPY, from, to, size);
 	size_t done = 0;
 	while (done < size) {
-		loff_t in = (loff_t)(from + done), out = (loff_t)(to + done);
-		ssize_t copied = copy_file_range(file, &in, file, &out, size - done, 0);
+		int64_t copied = file_copy(from + done, to + done, size - done);
 		if (copied <= 0)
 			fail("copy_file_range", from + done);
 		done += (size_t)copied;
 	}
 	grow_to(to + size);
 	memmove(expected + to, expected + from, size);
-}
-
-static void reopen(void)
-{
-	if (close(file) != 0)
-		fail("close", 0);
-	file = open(path, O_RDWR);
-	if (file < 0)
-		fail("open", 0);
 }
 
 static void step(void)
@@ -319,14 +298,10 @@ static void step(void)
 	case COLLAPSE: do_collapse(); break;
 	case INSERT: do_insert(); break;
 	case COPY: do_copy(); break;
-	case SYNC: if (fsync(file) != 0) fail("fsync", 0); break;
-	case DATASYNC: if (fdatasync(file) != 0) fail("fdatasync", 0); break;
-	case REOPEN: reopen(); break;
-	case DROP:
-		/* Clean pages go: what is read next comes from the file system. */
-		if (fsync(file) != 0 || posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) != 0)
-			fail("fadvise", 0);
-		break;
+	case SYNC: if (file_sync(0) != 0) fail("fsync", 0); break;
+	case DATASYNC: if (file_sync(1) != 0) fail("fdatasync", 0); break;
+	case REOPEN: if (file_reopen() != 0) fail("close and open", 0); break;
+	case DROP: if (file_drop() != 0) fail("fadvise", 0); break;
 	default: do_allocate(operation);
 	}
 	check_length();
@@ -334,7 +309,7 @@ static void step(void)
 
 static void compare_whole(void)
 {
-	ssize_t got = pread(file, found, MAX_LENGTH, 0);
+	int64_t got = file_read(found, MAX_LENGTH, 0);
 	if (got < 0 || (size_t)got != length)
 		fail("read of the whole file", 0);
 	compare(found, 0, length);
@@ -350,12 +325,11 @@ int main(int argc, char **argv)
 	state = strtoull(argv[2], NULL, 10);
 	time_t end = time(NULL) + atol(argv[3]);
 	uint64_t most = argc > 4 ? strtoull(argv[4], NULL, 10) : UINT64_MAX;
-	file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
-	if (file < 0)
+	int64_t block = file_create(path);
+	if (block < 0)
 		fail("open", 0);
-	struct stat made;
-	if (fstat(file, &made) == 0 && (size_t)made.st_blksize > unit)
-		unit = (size_t)made.st_blksize;
+	if ((size_t)block > unit)
+		unit = (size_t)block;
 	if (argc > 5)
 		unit = strtoull(argv[5], NULL, 10);
 	for (count = 1; count <= most && time(NULL) < end; count++) {

@@ -11,11 +11,17 @@ export type FsxOptions = {
 	readonly seed: number;
 };
 
+/** `posix`: on a file of a mounted file system; `socket`: on one behind its descriptor 3. */
+export function compileFsx(program: string, kind: 'posix' | 'socket'): void {
+	const sources = ['fsx.c', `fsx-${kind}.c`].map(name => resolve(import.meta.dirname, name));
+	must('cc', '-std=c11', '-O2', '-Wall', '-Wextra', '-Werror', '-o', program, ...sources);
+}
+
 /** Returns a line a process. Throws where one has found a mismatch, or e2fsck has something to say. */
 export async function runFsx(options: FsxOptions): Promise<string[]> {
 	using place = new StressPlace(options.system, options.mkfs, '256M');
 	const program = join(place.folder, 'fsx');
-	must('cc', '-std=c11', '-O2', '-o', program, resolve(import.meta.dirname, 'fsx.c'));
+	compileFsx(program, 'posix');
 	place.mount();
 	const runs = Array.from({length: options.processes}, async (_, index) => {
 		const seed = options.seed + index;

@@ -51,7 +51,7 @@ export function mountIomap(image: Uint8Array, options: IomapMountOptions = {}): 
 		device,
 		problems,
 		end() {
-			kernel.unmount();
+			if (kernel.counts['DESTROY'] === undefined) kernel.unmount();
 			fileSystem.reapAll();
 			closeVolume(volume);
 			return findProblems(device.bytes.subarray(startBytes));

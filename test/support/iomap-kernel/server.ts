@@ -11,7 +11,7 @@ import {operations} from '../../../src/fuse/operations.ts';
 import type {Transport} from '../../../src/fuse/transport.ts';
 import type {ServerConfig} from '../../../src/mount/server-config.ts';
 import {defaultConfig} from '../server-config.ts';
-import type {Clock} from './node.ts';
+import type {Time} from './node.ts';
 
 /** Every request there is on such a kernel. */
 export const iomapTable = [...operations, ...iomapOperations(v7)];
@@ -22,7 +22,7 @@ export const deviceNumber = 3;
 export type ServerOptions = {
 	readonly transport: Transport;
 	readonly device: BlockDevice;
-	readonly clock: Clock;
+	readonly clock: {readonly now: Time};
 	/** The file system begins at this byte of the device. */
 	readonly startBytes?: number;
 	readonly config?: Partial<ServerConfig>;

@@ -1,0 +1,100 @@
+/**
+ * The wire over sockets, with the server in a process of its own that runs the loop of the real one.
+ * Messages keep their bounds (SOCK_SEQPACKET), as on /dev/fuse. What a socket can't do is to fail a
+ * write(2) for what is in the message: so a second socket carries that verdict back.
+ */
+import {type ChildProcess, spawn} from 'node:child_process';
+import {closeSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {
+	type InitFlag,
+	inHeader,
+	initFlagBits,
+	initOut,
+	outHeader,
+	readU64,
+} from '../../../src/fuse/layout.ts';
+import {FakeKernel} from '../fake-kernel.ts';
+import {makePair, receive, send} from '../socket-pair.ts';
+import {iomapTable} from './server.ts';
+
+const messageBytesMax = (1 << 20) + 4096;
+const initOpcode = 26;
+const noReplyOpcodes: ReadonlySet<number> = new Set(
+	iomapTable.filter(({reply}) => reply === 'none').map(({opcode}) => opcode),
+);
+
+export class SocketWire extends FakeKernel {
+	readonly #requests: number;
+	readonly #verdicts: number;
+	readonly #buffer = new Uint8Array(messageBytesMax);
+	readonly #process: ChildProcess;
+	#low = 0;
+	#high = 0;
+
+	/** Starts a server on the image and the clock in files that are open as these descriptors. */
+	constructor(image: number, clock: number) {
+		super(iomapTable);
+		const [requests, theirRequests] = makePair();
+		const [verdicts, theirVerdicts] = makePair();
+		this.#requests = requests;
+		this.#verdicts = verdicts;
+		const program = join(import.meta.dirname, 'socket-server.ts');
+		this.#process = spawn(process.execPath, [program], {
+			// Most of a short life would else be spent on reading sources.
+			env: {...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache')},
+			stdio: ['ignore', 'inherit', 'inherit', theirRequests, theirVerdicts, image, clock],
+		});
+		this.#process.unref();
+		closeSync(theirRequests);
+		closeSync(theirVerdicts);
+	}
+
+	override hasAgreed(flag: InitFlag): boolean {
+		const bit = initFlagBits[flag];
+		const word = bit < 32 ? this.#low : this.#high;
+		return Math.floor(word / 2 ** (bit % 32)) % 2 === 1;
+	}
+
+	override exchange(request: Uint8Array): Uint8Array[] {
+		send(this.#requests, request);
+		const opcode = new DataView(request.buffer).getUint32(inHeader.at.opcode, true);
+		if (noReplyOpcodes.has(opcode)) return [];
+		for (;;) {
+			const message = this.#receive(this.#requests);
+			const view = new DataView(message.buffer);
+			const isAnswer = readU64(view, outHeader.at.unique) !== 0;
+			this.#judge(isAnswer ? 0 : (this.onNotification?.(message) ?? 0));
+			if (!isAnswer) continue;
+			if (opcode === initOpcode) this.#noteAgreement(view);
+			return [message];
+		}
+	}
+
+	/** No request will follow. Returns what the server has found wrong. */
+	end(): string[] {
+		closeSync(this.#requests);
+		try {
+			const words = this.#receive(this.#verdicts);
+			return JSON.parse(Buffer.from(words).toString());
+		} finally {
+			closeSync(this.#verdicts);
+		}
+	}
+
+	#receive(descriptor: number): Uint8Array {
+		const message = receive(descriptor, this.#buffer);
+		if (message === undefined) throw new Error('the server has gone');
+		return message;
+	}
+
+	#judge(errno: number): void {
+		send(this.#verdicts, new Uint8Array(Int32Array.of(errno).buffer));
+	}
+
+	#noteAgreement(view: DataView): void {
+		this.#low = view.getUint32(outHeader.sizeBytes + initOut.at.flags, true);
+		this.#high = view.getUint32(outHeader.sizeBytes + initOut.at.flags2, true);
+	}
+}
