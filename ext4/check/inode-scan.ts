@@ -306,6 +306,9 @@ export class InodeScan {
 			facts |= factFlags.hasBadFields;
 			this.#tell('CHECK_INODE_MODE', {found: octal(mode)});
 		}
+		if ((flags & inodeFlags.afsMagic) !== 0 && !this.#state.features.has('imagic_inodes')) {
+			this.#tell('CHECK_AFS_WITHOUT_FEATURE');
+		}
 		inodes.flags[slot] = facts;
 		if ((flags & inodeFlags.eaInode) !== 0) this.#keepHolder();
 		if (!this.#checkFormFlags()) return;
@@ -490,9 +493,6 @@ export class InodeScan {
 		if (inode.has(inodeFlags.hashIndexed)) {
 			if (inode.type !== fileType.directory) this.#tell('CHECK_INDEX_WITHOUT_DIRECTORY');
 			else if (!this.#state.features.has('dir_index')) this.#tell('CHECK_INDEX_WITHOUT_FEATURE');
-		}
-		if (inode.has(inodeFlags.afsMagic) && !this.#state.features.has('imagic_inodes')) {
-			this.#tell('CHECK_AFS_WITHOUT_FEATURE');
 		}
 		this.#checkCasefold();
 		this.#mapLater(heldClusters);
