@@ -253,10 +253,7 @@ class BitmapsPass {
 			}
 		} else return;
 		const directories = this.#copyInodes(index);
-		if (!this.#hasFlags && (group.flags & groupFlags.inodeUninit) !== 0) {
-			const used = inodesPerGroup - countClear(this.#actual, inodesPerGroup);
-			if (used > 0) state.report('CHECK_GROUP_UNINIT_IN_USE', {group: index}, {found: used});
-		}
+		if (!this.#hasFlags) this.#checkMarks(group, index);
 		const firstInode = index * inodesPerGroup + 1;
 		const stretches = new Stretches();
 		for (const {from, to, isMarked} of differencesOf(this.#found, this.#actual, inodesPerGroup)) {
@@ -282,6 +279,18 @@ class BitmapsPass {
 			const values = {found: group.usedDirectoryCount, expected: directories};
 			state.report('CHECK_GROUP_DIRECTORIES', {group: index}, values);
 		}
+	}
+
+	/** Marks of what was never used, where there should be none: inodes in use that they take in. */
+	#checkMarks(group: Group, index: number): void {
+		const {inodesPerGroup} = this.#state.geometry;
+		const isUninit = (group.flags & groupFlags.inodeUninit) !== 0;
+		const unused = isUninit ? inodesPerGroup : Math.min(group.unusedInodeCount, inodesPerGroup);
+		let found = 0;
+		for (let bit = inodesPerGroup - unused; bit < inodesPerGroup; bit++) {
+			if (isSet(this.#actual, bit)) found++;
+		}
+		if (found > 0) this.#state.report('CHECK_GROUP_UNINIT_IN_USE', {group: index}, {found});
 	}
 
 	/** Which of a group's inodes are in use, as bits; returns how many marked ones are directories. */

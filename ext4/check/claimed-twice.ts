@@ -7,7 +7,7 @@ import {BlockMapWalker} from './block-map.ts';
 import {ExtentWalker} from './extents.ts';
 import type {FixedPlaces} from './fixed.ts';
 import {InodeBytes} from './inode-bytes.ts';
-import {typeUnknown} from './inode-facts.ts';
+import {factFlags} from './inode-facts.ts';
 import {Mapped} from './mapped.ts';
 import {type CheckState, groupProblem} from './state.ts';
 
@@ -75,11 +75,11 @@ function* walkAgain(
 			state.readBlocks(table + done / blockSize, chunk.subarray(0, whole));
 			const offset = done / inodeSize;
 			for (let index = 0; index < wanted / inodeSize; index++) {
-				const type = state.inodes.types[first + offset + index] ?? 0;
-				if (type === 0) continue;
+				const slot = first + offset + index;
+				if ((state.inodes.types[slot] ?? 0) === 0) continue;
 				inode.number = group * inodesPerGroup + offset + index + 1;
 				inode.at = index * inodeSize;
-				walk(state, inode, type, mapped, extents, blockMap, add);
+				walk(state, inode, slot, mapped, extents, blockMap, add);
 			}
 			yield;
 		}
@@ -89,17 +89,19 @@ function* walkAgain(
 function walk(
 	state: CheckState,
 	inode: InodeBytes,
-	type: number,
+	slot: number,
 	mapped: Mapped,
 	extents: ExtentWalker,
 	blockMap: BlockMapWalker,
 	add: (start: number, length: number, inode: number) => void,
 ): void {
 	if (inode.number === reservedInode.resize) return;
+	const type = state.inodes.types[slot] ?? 0;
 	const xattrBlock =
 		inode.xattrBlockLow + (state.features.has('64bit') ? inode.xattrBlockHigh * 2 ** 32 : 0);
 	if (xattrBlock !== 0 && state.isBlock(xattrBlock)) add(xattrBlock, 1, inode.number);
-	const isMapped = type === 1 || type === 2 || type === 7 || type === typeUnknown;
+	const isReserved = ((state.inodes.flags[slot] ?? 0) & factFlags.reserved) !== 0;
+	const isMapped = type === 1 || type === 2 || type === 7 || isReserved;
 	const isFastSymlink = type === 7 && inode.sizeBytes < 60;
 	if (!isMapped || isFastSymlink || (inode.flags & inodeFlags.inlineData) !== 0) return;
 	mapped.begin(inode, false);
@@ -142,5 +144,6 @@ function tell(
 		metadata === undefined ? 'CHECK_BLOCKS_CLAIMED_TWICE' : codeOfMetadata,
 		{inode: claim.inode, block: claim.start},
 		{found: rangeText(claim.start, claim.end), expected},
+		{of: 'block', list: [[claim.start, claim.end - 1]], omittedCount: 0},
 	);
 }

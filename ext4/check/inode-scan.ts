@@ -685,15 +685,13 @@ export class InodeScan {
 
 	/** Whether i_block maps blocks: devices, pipes and sockets keep other things there. */
 	#hasBlocks(): boolean {
-		const inode = this.#inode;
-		switch (inode.type) {
-			case fileType.character:
-			case fileType.block:
-			case fileType.fifo:
-			case fileType.socket:
-				return false;
-			default:
+		switch (this.#inode.type) {
+			case fileType.file:
+			case fileType.directory:
+			case fileType.symlink:
 				return true;
+			default:
+				return this.#isReserved(); // These need no type; what else has none can't be followed.
 		}
 	}
 

@@ -3,7 +3,6 @@
  * each kind of problem that e2fsck names, whether we have a finding at the same place.
  */
 import type {FindingCode} from '../../ext4/check/codes.ts';
-import type {RangeOf} from '../../ext4/check/definition.ts';
 import type {Finding} from '../../ext4/check/finding.ts';
 import {type CorpusEntry, readCorpusImage} from '../support/corpus.ts';
 import {MemoryDevice} from '../support/memory-device.ts';
@@ -87,8 +86,18 @@ const remarks = [
  * the cause alone. The cause, as a code of ours.
  */
 const consequences: {readonly [problem: string]: readonly FindingCode[]} = {
+	// Two files in one cluster, at different places of it.
+	'p1.misaligned-cluster': ['CHECK_BLOCKS_CLAIMED_TWICE'],
+	// The attribute is there, and its value lies where it can not.
+	'p1.inline-data-no-attr': ['CHECK_ATTRIBUTE_OVERLAP'],
+	'p1.treat-as-directory': ['CHECK_INODE_MODE'],
+	// Of the time of deletion as a link of a list: told as a time that an inode in use has not.
+	'p1.low-dtime': ['CHECK_INODE_USED_WITH_DELETION_TIME'],
+	'p1.orphan-list-refugees': ['CHECK_INODE_USED_WITH_DELETION_TIME'],
 	'p2.dir-corrupted': ['CHECK_INLINE_WITHOUT_ATTRIBUTE'],
-	'p2.unused-inode': ['CHECK_ENTRY_INODE_NEVER_USED'],
+	// The root is a directory without links: to e2fsck it is not there, and all entries for it hang.
+	'p2.unused-inode': ['CHECK_ENTRY_INODE_NEVER_USED', 'CHECK_LINK_COUNT'],
+	'p3.no-root-inode': ['CHECK_LINK_COUNT'],
 	'p3.bad-dot-dot': [
 		'CHECK_DIRECTORY_HOLE',
 		'CHECK_DOTDOT_MISSING',
@@ -96,36 +105,81 @@ const consequences: {readonly [problem: string]: readonly FindingCode[]} = {
 	],
 	'p5.block-range-used': ['CHECK_BLOCK_BITMAP_PLACE'],
 	'p5.free-block-count-group': ['CHECK_BLOCK_BITMAP_PLACE'],
-	'p5.block-bmap-padding': ['CHECK_BLOCK_BITMAP_PLACE'],
+	'p5.block-bmap-padding': ['CHECK_BLOCK_BITMAP_PLACE', 'CHECK_LAST_GROUP_UNINIT'],
 };
+
+/** What goes wrong in one inode because of another, or in a bitmap because of its descriptor. */
+const causeIsElsewhere = [
+	'p2.unused-inode',
+	'p2.dir-corrupted',
+	'p3.bad-dot-dot',
+	'p3.no-root-inode',
+	'p5.block-range-used',
+];
 
 /** The place that e2fsck tells is left from the problem before. */
 const withoutPlace = ['p4.dir-nlink-feature'];
 
-/** Whether a finding stands for several, of which one is `number`. */
-function isInRanges({ranges}: Finding, of: RangeOf, number: number): boolean {
-	if (ranges === undefined || ranges.of !== of) return false;
-	return ranges.list.some(([first, last]) => number >= first && number <= last);
-}
+/** Problems of which the block in the log is the place, and no number that was found or counted. */
+const blockIsPlace = [
+	'p1.bad-ea-block',
+	'p1.read-ea-block',
+	'p1.ea-block-only-csum-invalid',
+	'p1.extattr-refcount',
+	'p1b.dup-block',
+	'p1b.dup-range',
+	'p5.block-used',
+	'p5.block-range-used',
+	'p5.block-unused',
+	'p5.block-range-unused',
+];
 
-/** Whether a finding lies where a problem does, as far as both say where. */
-function isAtPlaceOf(finding: Finding, {problem, ino, dir, group}: ManifestProblem): boolean {
-	const {place} = finding;
-	if (withoutPlace.includes(problem)) return true;
-	const inodes: (number | undefined)[] = [place.inode, place.directory].filter(
-		number => number !== undefined,
-	);
-	const theirs = [ino, dir].filter(
+/** What e2fsck names as the place, by its words for the problem; the rest of its log is left over. */
+type WantedPlace = {
+	/** One of these. */
+	readonly inodes: readonly number[];
+	readonly block: number | undefined;
+	readonly group: number | undefined;
+};
+
+function wantedPlaceOf({problem, ino, dir, blk, group}: ManifestProblem): WantedPlace {
+	const nowhere = {inodes: [], block: undefined, group: undefined};
+	if (withoutPlace.includes(problem)) return nowhere;
+	const inodes = [ino, dir].filter(
 		(number): number is number => number !== undefined && number !== 0,
 	);
-	if (inodes.length > 0 && theirs.length > 0) {
-		return theirs.some(number => inodes.includes(number) || isInRanges(finding, 'inode', number));
+	const block = blockIsPlace.includes(problem) ? blk : undefined;
+	switch (problem.slice(0, problem.indexOf('.'))) {
+		case 'p0':
+			return {...nowhere, group: /\.(gdt|bb|ib|itable)-/.test(problem) ? group : undefined};
+		case 'p5': {
+			const isOfGroup = /-group$|-padding$|-csum-invalid$/.test(problem);
+			const isOfInodes = /\.inode-(range-)?(used|unused)$/.test(problem);
+			return {inodes: isOfInodes ? inodes : [], block, group: isOfGroup ? group : undefined};
+		}
+		case 'p6':
+			return nowhere;
+		default:
+			return {inodes, block, group: undefined};
 	}
-	// A problem with an inode has the group of nothing in particular.
-	if (group !== undefined && place.group !== undefined && theirs.length === 0) {
-		return group === place.group || isInRanges(finding, 'group', group);
+}
+
+/** Whether a finding is about `number`, alone or with others. */
+function isAt({place, ranges}: Finding, of: 'inode' | 'block' | 'group', number: number): boolean {
+	if (ranges?.of === of) {
+		return ranges.list.some(([first, last]) => number >= first && number <= last);
 	}
-	return true;
+	return place[of] === number || (of === 'inode' && place.directory === number);
+}
+
+/** Whether a finding lies where a problem does. */
+function isAtPlaceOf(finding: Finding, problem: ManifestProblem): boolean {
+	const {inodes, block, group} = wantedPlaceOf(problem);
+	return (
+		(inodes.length === 0 || inodes.some(inode => isAt(finding, 'inode', inode))) &&
+		(block === undefined || isAt(finding, 'block', block)) &&
+		(group === undefined || isAt(finding, 'group', group))
+	);
 }
 
 function isCauseOf(finding: Finding, problem: ManifestProblem): boolean {
@@ -133,7 +187,9 @@ function isCauseOf(finding: Finding, problem: ManifestProblem): boolean {
 	if (problem.problem === 'p2.bad-filetype' && finding.pass === 'inodes') {
 		return finding.severity === 'error' && finding.place.inode !== undefined;
 	}
-	return consequences[problem.problem]?.includes(finding.code) ?? false;
+	const isCause = consequences[problem.problem]?.includes(finding.code) ?? false;
+	if (!isCause || causeIsElsewhere.includes(problem.problem)) return isCause;
+	return isAtPlaceOf(finding, problem);
 }
 
 function isFound(problem: ManifestProblem, findings: readonly Finding[]): boolean {

@@ -108,7 +108,7 @@ export const bitmapFindings = {
 		grouped: {of: 'group', sentence: '{which} are marked as never used, but have inodes in use'},
 		explanation:
 			'A file system without checksums of groups has no such mark, and the kernel does not look for it; e2fsck believes it and calls all names of these inodes wrong.',
-		e2fsck: ['p2.inoref-bg-ino-uninit', 'p0.gdt-uninit'],
+		e2fsck: ['p2.inoref-bg-ino-uninit', 'p2.inoref-in-unused', 'p0.gdt-uninit'],
 	},
 	CHECK_GROUP_DIRECTORIES: {
 		severity: 'error',
