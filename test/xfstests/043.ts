@@ -17,7 +17,7 @@ function isOf(version: Uint8Array, found: Uint8Array): boolean {
 
 export const test = xfstest({
 	title: 'A file replaced by rename without fsync is neither empty nor mixed up after a crash',
-	groups: ['auto', 'quick', 'recovery'],
+	groups: ['auto', 'recovery'],
 	needs: ['root'],
 	image: smallImage,
 	async run(t) {

@@ -9,7 +9,7 @@ const {keepSize, punchHole, zeroRange} = calls.allocate;
 
 export const test = xfstest({
 	title: 'What fallocate changed reads after a crash as it did when fsync returned',
-	groups: ['auto', 'quick', 'recovery'],
+	groups: ['auto', 'recovery'],
 	needs: ['root', 'allocate', 'punch-hole', 'zero-range'],
 	image: smallImage,
 	async run(t) {

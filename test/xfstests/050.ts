@@ -7,7 +7,7 @@ import {Scene, smallImage} from './tools/scene.ts';
 
 export const test = xfstest({
 	title: 'A hard link that was fsynced is there after a crash, and the count of links is right',
-	groups: ['auto', 'quick', 'recovery', 'metadata'],
+	groups: ['auto', 'recovery', 'metadata'],
 	needs: ['root'],
 	image: smallImage,
 	async run(t) {

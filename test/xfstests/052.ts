@@ -8,7 +8,7 @@ import {Scene, smallImage} from './tools/scene.ts';
 export const test = xfstest({
 	title:
 		'A symbolic link is there with its whole target after a crash once its directory was fsynced',
-	groups: ['auto', 'quick', 'recovery', 'metadata'],
+	groups: ['auto', 'recovery', 'metadata'],
 	needs: ['root'],
 	image: smallImage,
 	async run(t) {

@@ -8,7 +8,7 @@ import {Scene, smallImage} from './tools/scene.ts';
 export const test = xfstest({
 	title:
 		'A large file is whole or cut after a crash in truncate, and nothing of it is lost or leaked',
-	groups: ['auto', 'quick', 'recovery'],
+	groups: ['auto', 'recovery'],
 	needs: ['root'],
 	image: smallImage,
 	async run(t) {

@@ -7,7 +7,7 @@ import {Scene, smallImage} from './tools/scene.ts';
 
 export const test = xfstest({
 	title: 'A crash during the recovery from a crash costs nothing',
-	groups: ['auto', 'quick', 'recovery'],
+	groups: ['auto', 'recovery'],
 	needs: ['root'],
 	image: smallImage,
 	async run(t) {

@@ -8,7 +8,7 @@ const secret = Buffer.from('SECRET! '.repeat(128));
 
 export const test = xfstest({
 	title: 'After a crash no file shows what a removed one had in the same blocks',
-	groups: ['auto', 'quick', 'recovery'],
+	groups: ['auto', 'recovery'],
 	needs: ['root'],
 	image: smallImage,
 	async run(t) {

@@ -7,7 +7,7 @@ import {Scene, smallImage} from './tools/scene.ts';
 
 export const test = xfstest({
 	title: 'Every call that has returned on a file system mounted with sync is done after a crash',
-	groups: ['auto', 'quick', 'recovery', 'metadata'],
+	groups: ['auto', 'recovery', 'metadata'],
 	needs: ['root'],
 	image: smallImage,
 	async run(t) {

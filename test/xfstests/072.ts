@@ -4,7 +4,7 @@ import {runFsx} from './tools/fsx.ts';
 
 export const test = xfstest({
 	title: 'Random operations on a file agree with its copy on bigalloc',
-	groups: ['auto', 'quick', 'stress', 'rw'],
+	groups: ['auto', 'stress', 'rw'],
 	needs: ['allocate', 'punch-hole', 'zero-range'],
 	image: {mkfs: ['-t', 'ext4', '-O', 'bigalloc', '-C', '65536'], size: '96M'},
 	async run(t) {

@@ -4,7 +4,7 @@ import {runFsx} from './tools/fsx.ts';
 
 export const test = xfstest({
 	title: 'Random operations on a file agree with its copy on blocks of 1 KiB',
-	groups: ['auto', 'quick', 'stress', 'rw'],
+	groups: ['auto', 'stress', 'rw'],
 	needs: ['allocate', 'punch-hole', 'zero-range'],
 	image: {mkfs: ['-t', 'ext4', '-b', '1024'], size: '64M'},
 	async run(t) {

@@ -14,7 +14,7 @@ import {bytesOf, fsync, store} from './tools/files.ts';
 
 export const test = xfstest({
 	title: 'A full file system keeps what was fsynced, and gives all space back that is freed',
-	groups: ['auto', 'quick', 'stress', 'rw'],
+	groups: ['auto', 'stress', 'rw'],
 	image: {mkfs: ['-t', 'ext4', '-b', '1024', '-m', '0'], size: '24M'},
 	workers: {
 		fill(t, seed) {

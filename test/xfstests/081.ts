@@ -13,7 +13,7 @@ import {calls, xfstest} from './api.ts';
 export const test = xfstest({
 	title:
 		'A file system without inodes left refuses new files of every kind, and takes them again later',
-	groups: ['auto', 'quick', 'stress', 'metadata'],
+	groups: ['auto', 'stress', 'metadata'],
 	image: {mkfs: ['-t', 'ext4', '-b', '1024', '-N', '256'], size: '16M'},
 	workers: {
 		fill(t, seed) {

@@ -144,7 +144,7 @@ export class Scene implements AsyncDisposable {
 
 	/** Unmounts, and tries what crashes could have left. Throws at the first broken promise. */
 	async trial(options: TrialOptions = {}): Promise<void> {
-		const {mounts = 2} = options;
+		const {mounts = 1} = options;
 		let tried = 0;
 		for (const state of await this.states(options)) {
 			this.#try(state, tried < mounts);
