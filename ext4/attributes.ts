@@ -26,6 +26,8 @@ export type AttributeChanges = {
 	readonly changeTime?: Timestamp;
 	/** As a change of owner by anyone does it: takes setuid, setgid and capabilities away. */
 	readonly killsPrivileges?: boolean;
+	/** With `killsPrivileges`: by one who is not of its group, so that setgid goes in any case. */
+	readonly isStranger?: boolean;
 };
 
 /**
@@ -43,7 +45,11 @@ export function setAttributes(handle: Handle, inode: Inode, changes: AttributeCh
 		edited.uid = uid;
 		edited.gid = gid;
 	}
-	if (changes.killsPrivileges === true) killPrivileges(handle, inode);
+	if (changes.killsPrivileges === true) {
+		killPrivileges(handle, inode);
+		const isFile = inode.type !== 'directory';
+		if (changes.isStranger === true && isFile) edited.mode = inode.mode & ~setgid;
+	}
 	if (mode !== undefined) applyModeToAcl(handle, inode, mode);
 	if (accessTime !== undefined) {
 		edited.accessTime = accessTime;

@@ -43,6 +43,13 @@ export function dataHandlers(served: Served): Handlers {
 		return 0;
 	};
 
+	/**
+	 * Whether the caller is not of the file's group, as far as one can tell: a request brings one group
+	 * of all that a process is in. Then a bit is taken that nobody can use, rather than left.
+	 */
+	const isStranger = ({gid}: Request, inode: Inode): boolean =>
+		gid !== served.owners.groups.shown(inode.gid);
+
 	/** What a change of a file's contents does to the inode beside it. */
 	const noteChange = (request: Request, number: number, isKilling: boolean): void => {
 		const isOurs = !served.kernelKeepsTimes(nodes.read(number));
@@ -52,7 +59,7 @@ export function dataHandlers(served: Served): Handlers {
 			const found = nodes.read(number);
 			setAttributes(handle, found, {
 				...(isOurs ? {modificationTime: handle.now} : {}),
-				...(isKilling ? {killsPrivileges: true} : {}),
+				...(isKilling ? {killsPrivileges: true, isStranger: isStranger(request, found)} : {}),
 			});
 			return found;
 		});

@@ -277,12 +277,14 @@ writes('so does what is allocated, zeroed or copied into the file, but by root',
 	const {kernel, invalidated} = mount(t);
 	const source = create(kernel, 'source');
 	write(kernel, source, 'text');
-	const changes: Record<string, (node: number, uid: number) => Answer> = {
-		FALLOCATE: (nodeId, uid) => kernel.ask('FALLOCATE', {nodeId, uid, fields: {length: 4096}}),
-		COPY_FILE_RANGE: (node, uid) =>
+	const changes: Record<string, (node: number, uid: number, gid?: number) => Answer> = {
+		FALLOCATE: (nodeId, uid, gid = 0) =>
+			kernel.ask('FALLOCATE', {nodeId, uid, gid, fields: {length: 4096}}),
+		COPY_FILE_RANGE: (node, uid, gid = 0) =>
 			kernel.ask('COPY_FILE_RANGE', {
 				nodeId: source,
 				uid,
+				gid,
 				fields: {nodeid_out: node, len: 4},
 			}),
 	};
@@ -293,6 +295,12 @@ writes('so does what is allocated, zeroed or copied into the file, but by root',
 		t.is(change(node, 1000).error, 0, name);
 		t.is(attributeOf(kernel, node, 'mode'), 0o100755, name);
 		t.true(invalidated.includes(node), name);
+		// Which no group may execute: it stays where the caller is of the file's group.
+		const locked = create(kernel, `locked by ${name}`, 1, 0o106644);
+		t.is(change(locked, 1000).error, 0, name);
+		t.is(attributeOf(kernel, locked, 'mode'), 0o102644, name);
+		t.is(change(locked, 1000, 1000).error, 0, name);
+		t.is(attributeOf(kernel, locked, 'mode'), 0o100644, name);
 	}
 });
 
