@@ -38,10 +38,3 @@ bool policy_parse(FILE *text, FILE *users, FILE *groups, const struct caller *ca
 
 /* Reads the file, unless somebody else than root could have written it. False is reported. */
 bool policy_read(struct policy *policy);
-
-/*
- * Waits until no other helper is between counting this user's mounts and adding one, then counts.
- * Returns a descriptor to be closed once the mount is there, or -1, which is reported. slot: another
- * one, which whoever lives as long as the server holds open, for a mount may leave the table before.
- */
-int policy_reserve(const struct policy *policy, int *slot);

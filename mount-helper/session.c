@@ -21,6 +21,7 @@
 #include "namespace.h"
 #include "privileges.h"
 #include "process.h"
+#include "quota.h"
 #include "report.h"
 #include "sentinel.h"
 #include "server.h"
@@ -146,7 +147,7 @@ static bool mount_by_fusermount(struct session *session) {
 static bool mount_installed(struct session *session) {
 	const struct options *options = session->options;
 	/* Held until the mount is there to be counted. */
-	int turn = policy_reserve(&session->policy, &session->slot);
+	int turn = quota_reserve(session->policy.mounts_max, &session->slot);
 	bool is_mounted = turn >= 0 && (session->fuse = open_fuse()) >= 0 &&
 	                  grant_before_mount(&session->grant, options, &session->policy, session->fuse,
 	                                     &session->image) &&
