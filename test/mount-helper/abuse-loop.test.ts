@@ -30,7 +30,7 @@ import {
 } from '../support/abuse.ts';
 import {permissive} from '../support/installed.ts';
 import {type Loop, loopsBelow, whyNoLoop} from '../support/loops.ts';
-import {builtTool, type Playground, readProc, until} from '../support/mounting.ts';
+import {builtTool, Playground, readProc, root, until} from '../support/mounting.ts';
 import {Tampered, whyNoTampering} from '../support/tampered.ts';
 
 const user = {uid: 33, gid: 33};
@@ -380,6 +380,22 @@ abuse('stopped once it is attached, and killed so: the device is gone', async (t
 	process.kill(helper ?? 0, 'SIGKILL');
 	await run.ended();
 	t.not(await until(() => loopsBelow(place.folder).length === 0, goneWithinMs), null);
+});
+
+cases.abuse('loop: root’s own helper attaches one without being installed', async (t, _place) => {
+	const place = new Playground(root);
+	try {
+		const {report} = await place.mount('serve', '--way', 'direct', '--loop', '--sandbox', 'normal');
+		t.regex(report, /^ready direct /);
+		const {supervisor, server} = await place.family(report);
+		const [loop] = loopsBelow(place.folder);
+		t.is(loop?.device, readlinkSync(`/proc/${server}/fd/4`));
+		t.true(loop?.isAutoclear);
+		place.kill(supervisor, 'SIGTERM');
+		t.not(await until(() => loopsBelow(place.folder).length === 0, goneWithinMs), null);
+	} finally {
+		await place.close();
+	}
 });
 
 cases.abuse('loop: a helper without privileges says who has them', async (t, place) => {

@@ -1,10 +1,21 @@
 /** What `make install` puts in place, and that an ordinary user's mount goes by way of it. */
 import {execFileSync, spawnSync} from 'node:child_process';
-import {chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync} from 'node:fs';
+import {
+	chmodSync,
+	existsSync,
+	mkdtempSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+} from 'node:fs';
 import {join} from 'node:path';
-import test from 'ava';
+import test, {type ExecutionContext} from 'ava';
 import {nodeFlags} from '../../src/mount/launch.ts';
-import {Playground, whyNoRoot} from '../support/mounting.ts';
+import type {Status} from '../../src/status.ts';
+import {processesOf} from '../support/installed.ts';
+import {loopsBelow, whyNoLoop} from '../support/loops.ts';
+import {Playground, until, whyNoRoot} from '../support/mounting.ts';
 import {serialTestUnless} from '../support/skip.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -19,8 +30,37 @@ test('the flags that are fixed in the installed helper are those of the launcher
 	);
 });
 
+/** With a loop device in the image's place: refused, permitted, killed; and the image is whole. */
+async function liveOnLoop(t: ExecutionContext, place: Playground, prefix: string): Promise<void> {
+	const command = join(prefix, 'bin/ext4box');
+	const {image, mountpoint} = place;
+	const refused = await place.run(command, 'mount', '-o', 'loop', image, mountpoint);
+	t.is(refused.code, 1);
+	t.regex(refused.err, /takes root, or the installed helper \(.* does not permit loop devices\)/);
+	const policy = join(prefix, 'etc/ext4box.conf');
+	writeFileSync(policy, readFileSync(policy, 'utf8').replace(/^loop no$/m, 'loop yes'));
+	const mounted = await place.run(command, 'mount', '-v', '-o', 'loop', image, mountpoint);
+	t.is(mounted.code, 0, mounted.err);
+	const [loop] = loopsBelow(place.folder);
+	t.regex(mounted.err, new RegExp(`^ext4box: loop device: ${loop?.device}`, 'm'));
+	const {out} = await place.run(command, 'status', mountpoint, '--json');
+	const {status} = JSON.parse(out) as {status: Status};
+	t.deepEqual(status.loop, {device: loop?.device, isDirect: loop?.isDirect});
+	const script = 'echo kept >"$0/file" && sync "$0/file"';
+	t.is((await place.run('/bin/sh', '-c', script, mountpoint)).code, 0);
+	for (const server of processesOf(join(prefix, 'lib/ext4box/node')))
+		process.kill(server, 'SIGKILL');
+	const isGone = () => place.mounted() === null && loopsBelow(place.folder).length === 0;
+	t.not(await until(isGone, 20_000), null);
+	t.is((await place.run(command, 'mount', image, mountpoint)).code, 0);
+	t.is((await place.run('/bin/cat', join(mountpoint, 'file'))).out, 'kept\n');
+	t.is((await place.run(command, 'umount', mountpoint)).code, 0);
+	const checked = spawnSync('e2fsck', ['-fn', image], {encoding: 'utf8'});
+	t.is(checked.status, 0, checked.stdout);
+}
+
 serialTestUnless(
-	whyNoRoot() ?? (isBuilt ? null : 'not built'),
+	whyNoRoot() ?? whyNoLoop() ?? (isBuilt ? null : 'not built'),
 	'installed, an ordinary user mounts, sees why, and unmounts; uninstalled, only the policy stays',
 	async t => {
 		const prefix = mkdtempSync('/usr/local/ext4box-test-');
@@ -46,7 +86,7 @@ serialTestUnless(
 			t.is(spawnSync(asked ?? '', ['/dev/null'], {stdio: 'ignore'}).status, 1);
 			const writable = spawnSync('find', [prefix, '-perm', '/022', '!', '-type', 'l']);
 			t.is(String(writable.stdout), '');
-			const made = spawnSync('mke2fs', ['-q', '-t', 'ext4', place.image, '1M'], {encoding: 'utf8'});
+			const made = spawnSync('mke2fs', ['-q', '-t', 'ext4', place.image, '8M'], {encoding: 'utf8'});
 			t.is(made.status, 0, made.stderr);
 			const command = join(prefix, 'bin/ext4box');
 			const mounted = await place.run(command, 'mount', '-v', place.image, place.mountpoint);
@@ -57,6 +97,7 @@ serialTestUnless(
 			const ended = await place.run(command, 'umount', place.mountpoint);
 			t.is(ended.code, 0, ended.err);
 			t.is(place.mounted(), null);
+			await liveOnLoop(t, place, prefix);
 			make('uninstall');
 			const left = spawnSync('find', [prefix, '-type', 'f'], {encoding: 'utf8'}).stdout;
 			t.deepEqual(left.trim().split('\n').sort(), [

@@ -105,7 +105,8 @@ export function mountsNamed(word: string): Mount[] {
 	);
 }
 
-function processesOf(program: string): number[] {
+/** Processes that run this program, whatever they call themselves. */
+export function processesOf(program: string): number[] {
 	return readdirSync('/proc')
 		.filter(entry => /^\d+$/.test(entry))
 		.map(Number)
