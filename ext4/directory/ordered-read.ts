@@ -145,8 +145,11 @@ type LeafGroup = {
 	readonly to: number;
 };
 
-/** Bytes of leaves that may hold names of one hash; more is no accident, and would fill the memory. */
-const groupBytesMax = 2 ** 24;
+/**
+ * Bytes of leaves that may hold names of one hash: of 2^31 hashes two or three names share one by chance.
+ * Each entry, of which there may be 87,000 then, costs some 90 bytes of V8's heap while they are put in order.
+ */
+const groupBytesMax = 2 ** 20;
 
 function listTree(listing: HashedListing): boolean {
 	const {volume, directory, rules, cursor} = listing;
