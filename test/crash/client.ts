@@ -22,6 +22,31 @@ import {allocateRange, Mapper, truncate, writeRange} from '../../iomap/index.ts'
 
 export type Step = (what: string) => void;
 
+/** Called around every operation: `after` is told of `sync` where all before it is durable. */
+export type Hooks = {readonly before: Step; readonly after: Step};
+
+/** What workloads are written for: the library, or a server behind a kernel. */
+export type WorkClient = Pick<
+	Client,
+	| 'volume'
+	| 'mkdir'
+	| 'create'
+	| 'write'
+	| 'truncate'
+	| 'allocate'
+	| 'link'
+	| 'symlink'
+	| 'unlink'
+	| 'release'
+	| 'rmdir'
+	| 'rename'
+	| 'setXattr'
+	| 'removeXattr'
+	| 'sync'
+	| 'checkpoint'
+	| 'close'
+>;
+
 const owner = {uid: 1000, gid: 1000, umask: 0o022};
 
 export class Client {
@@ -32,8 +57,7 @@ export class Client {
 	readonly #held = new Set<number>();
 	#seconds = 1_700_000_000;
 
-	/** `before` and `after` are called around every operation. */
-	constructor(device: BlockDevice, hooks: {before: Step; after: Step}) {
+	constructor(device: BlockDevice, hooks: Hooks) {
 		let random = 1;
 		this.volume = openForWriting(device, {
 			clock: () => ({seconds: this.#seconds++, nanoseconds: 0}),

@@ -1,13 +1,16 @@
 /**
  * npm run crash -- [--points N] [--seed S] [--workload NAME] [--format NAME] [--losses N] [--torn N]
+ *                  [--iomap]
  *
  * The crash matrix: workloads on a device that records; every state that a crash could leave is
  * recovered by us, by e2fsck and, one in ten, by the kernel (as root), and must be one that the
  * workload had reached since its last fsync. `--points` bounds how many are judged in all, chosen
- * by the seed. A run ends at the first that fails, which is kept in a file that the message names,
+ * by the seed. With `--iomap` the work goes through a kernel with FUSE iomap that lives in memory, and
+ * the server behind it; on the formats whose data such a kernel moves. A run ends at the first that fails, which is kept in a file that the message names,
  * with the steps that led to it in another; then the exit status is 1.
  */
 import {parseArgs} from 'node:util';
+import {iomapFormats, makeIomapClient} from './iomap-client.ts';
 import {runMatrix} from './matrix.ts';
 import {formats, workloads} from './workloads.ts';
 
@@ -19,12 +22,13 @@ const {values} = parseArgs({
 		format: {type: 'string', default: ''},
 		losses: {type: 'string', default: '3'},
 		torn: {type: 'string', default: '2'},
+		iomap: {type: 'boolean', default: false},
 		kernel: {type: 'boolean', default: process.getuid?.() === 0},
 	},
 	allowNegative: true,
 });
 
-const pairs = Object.keys(formats)
+const pairs = (values.iomap ? iomapFormats : Object.keys(formats))
 	.filter(format => values.format === '' || values.format === format)
 	.flatMap(format =>
 		Object.keys(workloads)
@@ -45,6 +49,7 @@ for (const {format, workload} of pairs) {
 			pointsMax:
 				values.points === undefined ? undefined : Math.ceil(Number(values.points) / pairs.length),
 			hasKernel: values.kernel,
+			...(values.iomap ? {makeClient: makeIomapClient} : {}),
 		});
 		judged += result.judged;
 		const seconds = ((performance.now() - start) / 1000).toFixed(1);

@@ -3,11 +3,14 @@
 import {Random} from '../fuzz/random.ts';
 import {CrashDevice, crashesOf} from '../support/crash-device.ts';
 import {mke2fs} from '../support/made-volume.ts';
-import {Client} from './client.ts';
+import {Client, type Hooks, type WorkClient} from './client.ts';
 import {History, type Window} from './history.ts';
 import {Judge} from './judge.ts';
 import {keep} from './kept.ts';
 import {formats, kernelFormats, workloads} from './workloads.ts';
+
+/** Opens a new file system; the crashes are those of the device. */
+export type ClientMaker = (device: CrashDevice<Window>, hooks: Hooks) => WorkClient;
 
 export type MatrixOptions = {
 	readonly format: string;
@@ -20,6 +23,8 @@ export type MatrixOptions = {
 	/** Of the crashes, so many are judged, chosen by the seed; all where undefined. */
 	readonly pointsMax: number | undefined;
 	readonly hasKernel: boolean;
+	/** The library itself where undefined. */
+	readonly makeClient?: ClientMaker;
 };
 
 export type MatrixResult = {
@@ -30,13 +35,15 @@ export type MatrixResult = {
 	readonly operations: number;
 };
 
+const makeLibrary: ClientMaker = (device, hooks) => new Client(device, hooks);
+
 /** Runs the workload on a device that records, noting what a user sees after every operation. */
-function record({format, workload, seed}: MatrixOptions) {
+function record({format, workload, seed, makeClient = makeLibrary}: MatrixOptions) {
 	const {mkfs, size} = formats[format] ?? {mkfs: [], size: '8M'};
 	const device = new CrashDevice<Window>(mke2fs(mkfs, size));
 	const history = new History();
 	let least = 0;
-	const client = new Client(device, {
+	const client = makeClient(device, {
 		before: () => device.mark({least, most: history.observations.length}),
 		after(what) {
 			history.note(client.volume, what);

@@ -1,8 +1,8 @@
 /** What is under way when the power fails. Small, so that every moment of it can be judged. */
 import type {Random} from '../fuzz/random.ts';
-import type {Client} from './client.ts';
+import type {WorkClient} from './client.ts';
 
-export type Workload = (client: Client, random: Random, hasExtents: boolean) => void;
+export type Workload = (client: WorkClient, random: Random, hasExtents: boolean) => void;
 
 function bytes(random: Random, length: number): Uint8Array {
 	const value = 1 + random.below(255);

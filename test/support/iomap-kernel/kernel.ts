@@ -192,6 +192,17 @@ export class IomapKernel {
 		this.#names.rename(from, to, flags);
 	}
 
+	/** setxattr(2); `flags` 1 to create, 2 to replace. */
+	setXattr(node: Node, name: string, value: Uint8Array, flags = 0): void {
+		this.clock.tick();
+		this.#names.setXattr(node, name, value, flags);
+	}
+
+	removeXattr(node: Node, name: string): void {
+		this.clock.tick();
+		this.#names.removeXattr(node, name);
+	}
+
 	/** The inode leaves the kernel's memory. */
 	evict(node: Node): void {
 		const {pages, files} = this.#theMount();

@@ -1,4 +1,4 @@
-/** Names, and the inodes that the kernel learns of by them. */
+/** Names and attributes, and the inodes that the kernel learns of by them. */
 import type {Ask} from '../fake-kernel.ts';
 import {type Node, nodeFrom} from './node.ts';
 import type {Requests} from './requests.ts';
@@ -91,6 +91,16 @@ export class Names {
 		this.#set(to, moved);
 		this.#set(from, isExchange ? replaced : undefined);
 		if (replaced !== undefined && !isExchange) replaced.links--;
+	}
+
+	setXattr(node: Node, name: string, value: Uint8Array, flags = 0): void {
+		const fields = {size: value.length, flags};
+		const ask = {nodeId: node.id, ...this.caller, fields, names: [name], data: value};
+		this.#requests.ask('SETXATTR', ask);
+	}
+
+	removeXattr(node: Node, name: string): void {
+		this.#requests.ask('REMOVEXATTR', {nodeId: node.id, ...this.caller, names: [name]});
 	}
 
 	/** The kernel forgets that it has heard of the inode, by any name. */
