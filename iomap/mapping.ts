@@ -18,6 +18,8 @@ export type Mapping = Span &
 				readonly kind: 'mapped' | 'unwritten';
 				/** In bytes from the start of the device. */
 				readonly address: number;
+				/** Whoever writes there says so afterwards, were it in place and inside the file. */
+				readonly isToBeTold?: true;
 		  }
 	);
 

@@ -49,6 +49,8 @@ export class IomapServer {
 	readonly #cached = new Set<number>();
 	readonly #ahead = new Map<number, Ahead>();
 	readonly #openCounts = new Map<number, number>();
+	/** Of those that are open, the ones that may be written to. */
+	readonly #writable = new Set<number>();
 	/** Why the end of a write could not be recorded, until somebody has been told. */
 	readonly #failures = new Map<number, unknown>();
 
@@ -76,7 +78,7 @@ export class IomapServer {
 				? this.#allocate(question, options)
 				: this.#checked(number, found, question);
 		if (purpose !== 'report' && purpose !== 'swap') this.#tell(question, mapping);
-		return mapping;
+		return purpose === 'writeback' ? this.#writtenOut(question, mapping) : mapping;
 	}
 
 	/**
@@ -88,9 +90,10 @@ export class IomapServer {
 	ioend(notice: IoendNotice): number {
 		const {inode: number} = notice;
 		try {
-			if (notice.isShared) throw new FileError('EOPNOTSUPP', 'no block of ours is shared');
-			const isRecorded = notice.error !== 0 || notice.written === 0;
-			if (!isRecorded && (notice.isUnwritten || notice.isAppend)) this.#record(notice);
+			// Longer or not, by what is recorded here: the kernel's idea of that may be too large.
+			const isLonger = notice.position + notice.written > this.#read(number).sizeBytes;
+			const isDone = notice.error === 0 && notice.written > 0;
+			if (isDone && (notice.isUnwritten || isLonger)) this.#record(notice);
 			return this.#read(number).sizeBytes;
 		} catch (error) {
 			this.#failures.set(number, error);
@@ -113,8 +116,12 @@ export class IomapServer {
 	}
 
 	/** Somebody has opened a file. */
-	opened(number: number): void {
+	opened(number: number, isWriter: boolean): void {
 		this.#openCounts.set(number, (this.#openCounts.get(number) ?? 0) + 1);
+		if (isWriter && !this.#writable.has(number)) {
+			this.#writable.add(number);
+			if (this.#cached.has(number)) this.#untellEnd(number);
+		}
 		if (!this.#cached.has(number)) this.#tellAll(number);
 	}
 
@@ -126,6 +133,7 @@ export class IomapServer {
 			return;
 		}
 		this.#openCounts.delete(number);
+		this.#writable.delete(number);
 		this.giveBack(number);
 	}
 
@@ -165,6 +173,7 @@ export class IomapServer {
 		this.#ahead.delete(number);
 		this.#failures.delete(number);
 		this.#openCounts.delete(number);
+		this.#writable.delete(number);
 	}
 
 	#map(number: number, position: number): Mapping {
@@ -221,26 +230,74 @@ export class IomapServer {
 	 */
 	#tell(question: BeginQuestion, mapping: Mapping): void {
 		const {inode: number, position, length, purpose, isDirect} = question;
-		const isMore = mapping.offset + mapping.length > position + length;
+		const kept = this.#toKeep(number, mapping);
+		if (kept === undefined) return;
+		const isMore = kept.offset + kept.length > position + length;
 		const isWrittenOut = purpose === 'write' && !isDirect;
 		// What the kernel has cached stays as it is until it is told otherwise.
 		if (!isMore && !isWrittenOut && !this.#cached.has(number)) return;
 		this.#cached.add(number);
-		this.#cache.upsert(number, mapping);
+		this.#cache.upsert(number, kept);
 	}
 
 	#tellAll(number: number): void {
 		const inode = this.#read(number);
 		for (let position = 0, told = 0; position < inode.sizeBytes && told < toldAtOpenMax; told++) {
 			const mapping = this.#mapper.begin(inode, position, 'report');
-			this.#cached.add(number);
-			this.#cache.upsert(number, mapping);
 			position = mapping.offset + mapping.length;
+			const kept = this.#toKeep(number, mapping);
+			if (kept === undefined) continue;
+			this.#cached.add(number);
+			this.#cache.upsert(number, kept);
 		}
 	}
 
+	/** The end of the blocks that lie wholly inside the file, in bytes. */
+	#wholeEnd(number: number): number {
+		const {sizeBytes} = this.#read(number);
+		return sizeBytes - (sizeBytes % this.#mapper.volume.geometry.blockSize);
+	}
+
+	/**
+	 * What of a mapping the kernel may keep. Where it has data already, the end of a file that may
+	 * grow is asked for each time: see `#writtenOut`.
+	 */
+	#toKeep(number: number, mapping: Mapping): Mapping | undefined {
+		if (mapping.kind !== 'mapped') return mapping;
+		const wholeEnd = this.#wholeEnd(number);
+		const isPart = wholeEnd < this.#read(number).sizeBytes && !this.#writable.has(number);
+		const end = wholeEnd + (isPart ? this.#mapper.volume.geometry.blockSize : 0);
+		const length = Math.min(mapping.length, end - mapping.offset);
+		return length > 0 ? {...mapping, length} : undefined;
+	}
+
+	/** A file that was only read may grow from now on. */
+	#untellEnd(number: number): void {
+		const wholeEnd = this.#wholeEnd(number);
+		if (wholeEnd === this.#read(number).sizeBytes) return;
+		this.#cache.invalidate(number, wholeEnd, wholeEnd + this.#mapper.volume.geometry.blockSize);
+	}
+
+	/**
+	 * Whenever the kernel hears of a file's attributes it takes the size that a program sees, with
+	 * what is not written out yet, for the one that is recorded here. It then says nothing of what it
+	 * writes to space that has data already: that the file has grown in its last block would be lost.
+	 * So it is told to say it.
+	 */
+	#writtenOut({inode: number, position}: BeginQuestion, mapping: Mapping): Mapping {
+		if (mapping.kind !== 'mapped') return mapping;
+		const end = mapping.offset + mapping.length;
+		const wholeEnd = this.#wholeEnd(number);
+		if (position < wholeEnd) {
+			return {...mapping, length: Math.min(end, wholeEnd) - mapping.offset};
+		}
+		const offset = Math.max(mapping.offset, wholeEnd);
+		const address = mapping.address + offset - mapping.offset;
+		return {...mapping, offset, length: end - offset, address, isToBeTold: true};
+	}
+
 	/** Converts and grows, in as many transactions as that takes. */
-	#record({inode: number, position, written, isUnwritten, isAppend}: IoendNotice): void {
+	#record({inode: number, position, written, isUnwritten}: IoendNotice): void {
 		const {volume} = this.#mapper;
 		const {blockSize} = volume.geometry;
 		const end = position + written;
@@ -250,7 +307,7 @@ export class IomapServer {
 		inSteps(volume, number, {mayUseReserved: true}, first, (handle, inode, start) => {
 			const at = this.#convert(handle, inode, start, lastEnd);
 			if (at < lastEnd) return {next: at};
-			if (isAppend) growTo(handle, inode, end);
+			growTo(handle, inode, end);
 			return 'done';
 		});
 		const ahead = this.#ahead.get(number);

@@ -107,6 +107,12 @@ const types = {
 	pureOverwrite: 255,
 } as const;
 
+/**
+ * FUSE_IOMAP_F_SHARED: written out of place, of which the kernel always tells the end. Ours are not;
+ * the place that is said is the one that is written to, too.
+ */
+const flagShared = 0x4;
+
 /** FUSE_IOMAP_OP_*. */
 const op = {
 	write: 0x1,
@@ -176,7 +182,8 @@ function writeRecord(view: DataView, at: number, mapping: Mapping, device: numbe
 	const isPlaced = mapping.kind === 'mapped' || mapping.kind === 'unwritten';
 	writeU64(view, at + record.at.addr, isPlaced ? mapping.address : allOnes);
 	view.setUint16(at + record.at.type, types[mapping.kind], true);
-	view.setUint16(at + record.at.flags, 0, true);
+	const isToBeTold = isPlaced && mapping.isToBeTold === true;
+	view.setUint16(at + record.at.flags, isToBeTold ? flagShared : 0, true);
 	view.setUint32(at + record.at.dev, isPlaced ? device : noDevice, true);
 }
 

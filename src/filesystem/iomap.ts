@@ -98,8 +98,8 @@ export class IomapService {
 		return flags;
 	}
 
-	opened(inode: Inode): void {
-		if (this.isMoved(inode)) this.#server.opened(inode.number);
+	opened(inode: Inode, isWriter: boolean): void {
+		if (this.isMoved(inode)) this.#server.opened(inode.number, isWriter);
 	}
 
 	/** Throws as `IomapServer.giveBack`. */

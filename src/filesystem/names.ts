@@ -67,7 +67,7 @@ export function nameHandlers(served: Served): Handlers {
 
 	/** What was made is open, too, as far as the kernel is concerned. */
 	const putOpen = (reply: Reply, inode: Inode): number => {
-		served.iomap?.opened(inode);
+		served.iomap?.opened(inode, true);
 		const at = payloadAt + createOut.at.open + openOut.at.open_flags;
 		reply.view.setUint32(at, served.openFlags, true);
 		return createOut.sizeBytes;

@@ -9,6 +9,7 @@ import {
 	getattrIn,
 	lseekIn,
 	lseekOut,
+	openIn,
 	openOut,
 	readIn,
 	seekWhence,
@@ -22,6 +23,8 @@ import {nameOf, type Served} from './served.ts';
 
 /** FUSE_GETATTR_FH. */
 const getattrOfOpenFile = 1;
+/** O_ACCMODE of open(2)'s flags; 0: for reading only. */
+const accessMode = 3;
 
 /** In bytes; the birth time lies behind. */
 const inodeSizeWithoutBirth = 128;
@@ -94,7 +97,8 @@ export function readingHandlers(served: Served): Handlers {
 		/** Refused once, so that nothing is ever asked again for opening a file or closing it. */
 		open(request, reply) {
 			if (!config.direct && !served.isIomap) return -errno.ENOSYS;
-			served.iomap?.opened(served.inode(request));
+			const isWriter = (request.u32(openIn.at.flags) & accessMode) !== 0;
+			served.iomap?.opened(served.inode(request), isWriter);
 			reply.view.setUint32(payloadAt + openOut.at.open_flags, served.openFlags, true);
 			return openOut.sizeBytes;
 		},

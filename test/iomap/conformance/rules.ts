@@ -52,7 +52,8 @@ export const rules = {
 	'5.4.3': 'the size is recorded to the byte, and never made smaller',
 	'5.4.4': 'the answer is the size that is recorded',
 	'5.4.5': 'where the device has failed nothing changes',
-	'5.4.6': 'shared blocks are refused',
+	'5.4.6':
+		'the size is recorded although the kernel takes it for recorded since it heard of the attributes',
 	'5.4.7': 'the end of a swap file is heard',
 	'5.4.8': 'what can not be recorded is told by the next fsync or sync, once',
 	'5.4.9': 'kernel: none is sent for written blocks within the size',

@@ -16,7 +16,7 @@ import {Files, type WriteOptions} from './files.ts';
 import {type Flags, type Found, Mappings} from './mappings.ts';
 import {type Caller, type Mode, Names, type Place} from './names.ts';
 import {type Agreement, configure, initialise} from './negotiation.ts';
-import {Clock, emptyNode, type Node, type Time} from './node.ts';
+import {Clock, emptyNode, heardAgain, type Node, type Time} from './node.ts';
 import {Notifications} from './notifications.ts';
 import {PageCache} from './page-cache.ts';
 import {type RequestObserver, Requests} from './requests.ts';
@@ -214,8 +214,22 @@ export class IomapKernel {
 		this.#names.forget(node);
 	}
 
+	/** stat(2), after a write: how many blocks the file has the kernel does not know. Returns the size. */
+	stat(node: Node): number {
+		this.requests.ask('GETATTR', {nodeId: node.id});
+		heardAgain(node);
+		return node.size;
+	}
+
 	// Open files.
 
+	/** open(2) with O_RDONLY. */
+	openToRead(node: Node): void {
+		this.clock.tick();
+		this.requests.ask('OPEN', {nodeId: node.id, fields: {}});
+	}
+
+	/** open(2) with O_RDWR. */
 	open(node: Node, {truncates = false} = {}): void {
 		this.clock.tick();
 		if (node.isImmutable) throw new KernelError(errnos.EPERM, 'the file is immutable');

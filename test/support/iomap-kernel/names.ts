@@ -1,6 +1,6 @@
 /** Names and attributes, and the inodes that the kernel learns of by them. */
 import type {Ask} from '../fake-kernel.ts';
-import {type Node, nodeFrom} from './node.ts';
+import {heardAgain, type Node, nodeFrom} from './node.ts';
 import type {Requests} from './requests.ts';
 import {errnos, KernelError} from './wire.ts';
 
@@ -140,6 +140,7 @@ export class Names {
 		const known = this.#nodes.get(id);
 		if (known !== undefined) {
 			known.lookups++;
+			heardAgain(known);
 			return known;
 		}
 		const node = nodeFrom(id, view, entryAttributesAt);

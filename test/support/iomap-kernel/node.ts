@@ -96,6 +96,15 @@ export function nodeFrom(id: number, view: DataView, at: number): Node {
 	};
 }
 
+/**
+ * The kernel hears again of the attributes of a node that it knows. It takes the size that a program
+ * sees for the one that is recorded, whatever it was told, and does not say of writes inside that that
+ * the file has grown.
+ */
+export function heardAgain(node: Node): void {
+	if (node.isIomap) node.recordedSize = node.size;
+}
+
 /** The root is there before anything was asked of it. */
 export function emptyNode(id: number, inode: number): Node {
 	const never = {seconds: 0, nanoseconds: 0};

@@ -64,6 +64,7 @@ export class RandomWork {
 			[2, file => this.#unlink(file)],
 			[2, file => this.#rename(file)],
 			[2, file => this.#report(file)],
+			[4, file => this.#stat(file)],
 		];
 		let left = this.#random.below(choices.reduce((sum, [weight]) => sum + weight, 0));
 		for (const [weight, action] of choices) {
@@ -89,6 +90,12 @@ export class RandomWork {
 		const {kernel} = this.mount;
 		const node = kernel.create(kernel.root(), name);
 		this.#files.push({name, node, bytes: new Uint8Array(0), openCount: 1});
+	}
+
+	#stat(file: File): void {
+		this.#note(`stat ${file.name}`);
+		const size = this.mount.kernel.stat(file.node);
+		if (size !== file.bytes.length) throw new Error(`${file.name} has ${size} bytes`);
 	}
 
 	#write(file: File): void {

@@ -1,5 +1,7 @@
 /** END and IOEND: what the kernel says when it is done. */
 import {errno} from '../../../../src/errno.ts';
+import type {Node} from '../../../support/iomap-kernel/kernel.ts';
+import type {IomapMount} from '../../../support/iomap-kernel/mounted.ts';
 import {beginOps, ioendFlags, recordFlags} from '../../../support/iomap-kernel/wire.ts';
 import {
 	blockSize,
@@ -75,7 +77,7 @@ for (const [title, position, written, flags, size] of [
 		fileBytes + 512,
 	],
 	['append never makes a file shorter', 0, 100, ioendFlags.append, fileBytes],
-	['without append the size stays', fileBytes, 100, 0, fileBytes],
+	['without append it does, too', fileBytes, 100, ioendFlags.unwritten, fileBytes + 100],
 ] as const) {
 	rule('5.4.3', title, t => {
 		const mount = mounted(t);
@@ -99,11 +101,49 @@ rule('5.4.5', 'an error of the device changes nothing', t => {
 	endsClean(t, mount);
 });
 
-rule('5.4.6', 'shared blocks are not ours', t => {
+for (const [title, learn] of [
+	['stat', (mount: IomapMount, file: Node) => mount.kernel.stat(file)],
+	[
+		'link',
+		(mount: IomapMount, file: Node) => mount.kernel.link(file, mount.kernel.root(), 'other'),
+	],
+	['lookup', (mount: IomapMount) => mount.kernel.lookup(mount.kernel.root(), 'file')],
+] as const) {
+	for (const [before, after] of [
+		[100, 300],
+		[100, 5000],
+		[blockSize, blockSize + 1],
+		[0, 10],
+	] as const) {
+		rule('5.4.6', `from ${before} to ${after} bytes, ${title}, then written out`, t => {
+			const mount = mounted(t);
+			const {kernel} = mount;
+			const file = newFile(mount);
+			kernel.write(file, 0, new Uint8Array(before));
+			kernel.fsync(file);
+			kernel.write(file, before, new Uint8Array(after - before).fill(1));
+			learn(mount, file);
+			kernel.close(file);
+			t.is(mount.volume.readInode(file.inode).sizeBytes, after);
+			endsClean(t, mount);
+		});
+	}
+}
+
+rule('5.4.6', 'a file that was only read may grow later', t => {
 	const mount = mounted(t);
-	const file = patchwork(mount);
-	const shared = () => mount.kernel.ioend(file, 0, blockSize, ioendFlags.shared);
-	t.is(errnoOf(shared), errno.EOPNOTSUPP);
+	const {kernel} = mount;
+	const file = newFile(mount);
+	kernel.write(file, 0, new Uint8Array(100));
+	kernel.close(file);
+	kernel.openToRead(file);
+	kernel.read(file, 0, 100);
+	kernel.open(file);
+	kernel.write(file, 100, new Uint8Array(50));
+	kernel.stat(file);
+	kernel.close(file);
+	t.is(mount.volume.readInode(file.inode).sizeBytes, 150);
+	kernel.close(file);
 	endsClean(t, mount);
 });
 
