@@ -228,12 +228,13 @@ export function allocateRange(
 	assertContentsMayChange(inode);
 	const range = {position, end: position + length};
 	const isMoving = (mode & (allocateModes.collapseRange | allocateModes.insertRange)) !== 0;
+	const isPunching = (mode & allocateModes.punchHole) !== 0;
 	// Before the range is looked at, as in the kernel. Data in the inode may yet get an extent tree.
-	if (isMoving && (inode.flags & inodeFlags.inlineData) === 0) assertExtents(inode);
+	if (!isPunching && (inode.flags & inodeFlags.inlineData) === 0) assertExtents(inode);
 	if (!isMoving) assertSize(volume, inode, range.end);
 	const work = {mapper, number, options, range};
 	const keepsSize = (mode & allocateModes.keepSize) !== 0;
-	if ((mode & allocateModes.punchHole) !== 0) punch(work);
+	if (isPunching) punch(work);
 	else if (mode === allocateModes.collapseRange) collapse(work);
 	else if (mode === allocateModes.insertRange) insert(work);
 	else reserve(work, keepsSize, (mode & allocateModes.zeroRange) !== 0);

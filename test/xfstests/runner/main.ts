@@ -10,6 +10,7 @@ import {type Arguments, parseArguments, UsageError, usage} from './arguments.ts'
 import {allTests, select, type Test} from './discovery.ts';
 import {append, describeRun, readHistory} from './history.ts';
 import {junit} from './junit.ts';
+import {runInNamespace, wantsNamespace} from './namespace.ts';
 import {page} from './page.ts';
 import {type Result, ResultFolder} from './results.ts';
 import {type Run, runTest} from './running.ts';
@@ -95,6 +96,7 @@ async function main(): Promise<number> {
 		list(tests);
 		return 0;
 	}
+	if (wantsNamespace()) return await runInNamespace();
 	// The folder that tidily.ts made for this run: other users pass through it to the mounts.
 	if (process.env['EXT4BOX_KEEP'] !== undefined) chmodSync(tmpdir(), 0o711);
 	mkdirSync(args.results, {recursive: true});

@@ -49,7 +49,7 @@ export class Place {
 	/** `options`: see `ImageOptions.mount`, which are used unless others are given. */
 	mount(options = this.#options.mount ?? ''): void {
 		this.#assertBare();
-		this.#system.mount(this.image, this.dir, options);
+		this.#timed('mount', () => this.#system.mount(this.image, this.dir, options));
 		const mount = mountOn(this.dir);
 		if (mount === undefined || !this.#system.mountTypes.test(mount.type)) {
 			throw new Error(`${this.dir} has no ${this.#system.name} on it: ${mount?.type ?? 'nothing'}`);
@@ -57,7 +57,7 @@ export class Place {
 	}
 
 	unmount(): void {
-		this.#system.unmount(this.image, this.dir);
+		this.#timed('unmount', () => this.#system.unmount(this.image, this.dir));
 		this.#assertBare();
 	}
 
@@ -72,9 +72,16 @@ export class Place {
 	 * down without its journal being written. Then mounts again.
 	 */
 	crash(options?: string): void {
-		this.#system.crash(this.image, this.dir);
+		this.#timed('crash', () => this.#system.crash(this.image, this.dir));
 		this.#assertBare();
 		this.mount(options);
+	}
+
+	/** What took long is to be seen in the log. */
+	#timed(label: string, action: () => void): void {
+		const start = performance.now();
+		action();
+		process.stdout.write(`(${label}: ${(performance.now() - start).toFixed(0)} ms)\n`);
 	}
 
 	/** Nothing may ever be written into the folder below a mount. */
