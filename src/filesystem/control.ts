@@ -4,7 +4,7 @@ import {errno} from '../errno.ts';
 import type {Handlers} from '../fuse/connection.ts';
 import {ioctlIn} from '../fuse/layout.ts';
 import type {Reply, Request} from '../fuse/message.ts';
-import {answerIoctl, changeByIoctl, isChangingIoctl, shutDownIoctl} from '../ioctl.ts';
+import {answerIoctl, changeByIoctl, ioctls, isChangingIoctl, shutDownIoctl} from '../ioctl.ts';
 import {remountIoctl, statusIoctl} from '../status.ts';
 import {putIoctl} from './replies.ts';
 import type {Served} from './served.ts';
@@ -44,6 +44,8 @@ export function controlHandlers(served: Served): Handlers {
 			return found;
 		});
 		served.settle(inode);
+		// Who reads the device itself, as blkid does, is to see it.
+		if (command === ioctls.FS_IOC_SETFSLABEL) volume.transactions?.checkpoint();
 		// The kernel takes no part in this, and kept its ctime. (That of a file, with a write-back
 		// cache, it keeps whatever it is told.)
 		served.invalidateAttributes(request.nodeId);

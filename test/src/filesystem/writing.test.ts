@@ -380,6 +380,17 @@ writes('immutable and append-only bind', t => {
 	t.is(kernel.ask('UNLINK', {names: ['file']}).error, 0);
 });
 
+writes('a label is seen on the device as soon as it is set', t => {
+	const {kernel, volume} = mount(t);
+	const data = new Uint8Array(256);
+	data.set(new TextEncoder().encode('seen'));
+	const fields = {cmd: ioctls.FS_IOC_SETFSLABEL, in_size: data.length};
+	t.is(kernel.ask('IOCTL', {nodeId: 1, fields, data}).error, 0);
+	const label = new Uint8Array(16);
+	volume.device.read(1024 + 120, label);
+	t.is(new TextDecoder().decode(label).replaceAll('\0', ''), 'seen');
+});
+
 writes('space is reserved and given back; bytes are copied', t => {
 	const {kernel} = mount(t);
 	const node = create(kernel, 'file');
