@@ -73,8 +73,12 @@ function makePlace(): Place & Disposable {
 	};
 }
 
-function mounts(title: string, body: (t: ExecutionContext, place: Place) => void): void {
-	serialTestUnless(reason, title, t => {
+function mounts(
+	title: string,
+	body: (t: ExecutionContext, place: Place) => void,
+	lacking: string | null = null,
+): void {
+	serialTestUnless(reason ?? lacking, title, t => {
 		using place = makePlace();
 		body(t, place);
 	});
@@ -194,6 +198,25 @@ mounts('what systemd runs for a .mount unit', (t, place) => {
 	`);
 	t.is(out, 'fuse.ext4box\n');
 });
+
+const automount = path.join(import.meta.dirname, '../support/automount.ts');
+const hasAutofs =
+	reason === null && fs.readFileSync('/proc/filesystems', 'utf8').includes('\tautofs\n');
+
+mounts(
+	'systemd’s automount: who goes there waits for the mount, and umount leaves it free',
+	(t, place) => {
+		const out = place.run(`
+			mkfifo $0/fifo
+			setsid -w timeout 90 ${process.execPath} ${automount} $DIR $IMAGE $0/fifo
+			${checkNow('$IMAGE')}
+			findmnt -rno FSTYPE $DIR
+			umount $DIR
+		`);
+		t.is(out, 'lost+found\nautofs\n');
+	},
+	hasAutofs ? null : 'no autofs',
+);
 
 mounts('rw by default, where the image allows it: else read-only, which is said', (t, place) => {
 	const out = place.run(`
