@@ -70,10 +70,12 @@ function timesOf(request: Request, valid: number, now: Timestamp): AttributeChan
 
 /**
  * What the inode's flags forbid. That the time of the last change is carried after, as the kernel
- * does for a file that it has written to, is no change of a caller's.
+ * does for a file that it has written to, is no change of a caller's; and where it moves the data
+ * itself, knows the flags and keeps all three times, neither is that of the last access.
  */
-function assertAllowed(inode: Inode, valid: number): void {
-	const isCarriedAfter = (valid & otherThanSize & ~(setattrValid.mtime | setattrValid.ctime)) === 0;
+function assertAllowed(inode: Inode, valid: number, isMoved: boolean): void {
+	const carried = setattrValid.mtime | setattrValid.ctime | (isMoved ? setattrValid.atime : 0);
+	const isCarriedAfter = (valid & otherThanSize & ~carried) === 0;
 	// With its write-back cache the kernel says which time of change "now" was.
 	const isTouch =
 		(valid & (setattrValid.mode | setattrValid.uid | setattrValid.gid)) === 0 &&
@@ -129,7 +131,8 @@ export function attributeHandlers(served: Served): Handlers {
 				: volume.transact(
 						handle => {
 							const found = nodes.read(number);
-							if ((valid & setattrValid.size) === 0) assertAllowed(found, valid);
+							if ((valid & setattrValid.size) === 0)
+								assertAllowed(found, valid, served.iomap?.isMoved(found) === true);
 							setAttributes(handle, found, changesOf(handle, found, request, valid));
 							return found;
 						},

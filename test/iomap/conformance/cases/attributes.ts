@@ -130,6 +130,29 @@ rule('6.4', 'every write to a synchronous file is followed by an FSYNC', t => {
 	endsClean(t, mount);
 });
 
+for (const [title, inodeFlag] of [
+	['append-only', appendOnly],
+	['immutable', immutable],
+] as const) {
+	rule(
+		'7.3.1',
+		`times that the kernel has kept are taken of a file that has become ${title}`,
+		t => {
+			const mount = mounted(t);
+			const {kernel} = mount;
+			const file = newFile(mount);
+			kernel.write(file, 0, new Uint8Array(100));
+			kernel.read(file, 0, 10);
+			setFlags(mount, file, extents | inodeFlag);
+			const {modificationTime} = file;
+			kernel.fsync(file);
+			t.deepEqual(mount.volume.readInode(file.inode).modificationTime, modificationTime);
+			kernel.close(file);
+			endsClean(t, mount);
+		},
+	);
+}
+
 rule('6.5', 'an immutable file is not opened or changed, and nobody is asked', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
