@@ -2,8 +2,11 @@
  * npm run simulate -- --operations N --seed S [--features NAME] [--length L] [--no-kernel]
  * npm run simulate -- --replay FILE
  *
+ * Each with [--iomap].
+ *
  * Does random operations to file systems of many features and to a model, and compares; e2fsck and
- * the kernel judge, too. Exits 1 at the first failure, whose steps are written to a file for
+ * the kernel judge, too. With `--iomap` all goes through a kernel with FUSE iomap that lives in memory,
+ * and the server behind it, on the features whose data such a kernel moves. Exits 1 at the first failure, whose steps are written to a file for
  * `--replay`.
  */
 import {readFileSync, writeFileSync} from 'node:fs';
@@ -11,6 +14,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {parseArgs} from 'node:util';
 import {featureSetNamed, featureSets} from './features.ts';
+import {iomapFeatureSets, makeIomapSubject} from './iomap-subject.ts';
 import {type Failure, runSeed, runSequence} from './run.ts';
 
 const {values} = parseArgs({
@@ -20,6 +24,7 @@ const {values} = parseArgs({
 		features: {type: 'string'},
 		length: {type: 'string', default: '400'},
 		replay: {type: 'string'},
+		iomap: {type: 'boolean', default: false},
 		kernel: {type: 'boolean', default: process.getuid?.() === 0},
 	},
 	allowNegative: true,
@@ -29,7 +34,10 @@ function print(line: string): void {
 	process.stdout.write(`${line}\n`);
 }
 
-const judges = {kernel: values.kernel};
+const judges = {
+	kernel: values.kernel,
+	...(values.iomap ? {makeSubject: makeIomapSubject} : {}),
+};
 
 function replay(path: string): void {
 	const failure: Failure = JSON.parse(readFileSync(path, 'utf8'));
@@ -52,7 +60,8 @@ function report(failure: Failure): void {
 function simulate(): boolean {
 	const wanted = Number(values.operations);
 	const length = Number(values.length);
-	const chosen = values.features === undefined ? featureSets : [featureSetNamed(values.features)];
+	const all = values.iomap ? iomapFeatureSets : featureSets;
+	const chosen = values.features === undefined ? all : [featureSetNamed(values.features)];
 	let seed = Number(values.seed);
 	let done = 0;
 	const began = Date.now();

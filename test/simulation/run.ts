@@ -4,15 +4,14 @@ import {closeSync, ftruncateSync, mkdtempSync, openSync, writeSync} from 'node:f
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import fc from 'fast-check';
-import {closeVolume} from '../../ext4/index.ts';
-import {openFresh} from '../support/subject.ts';
+import {openFresh, Subject} from '../support/subject.ts';
 import {Choices} from './choices.ts';
 import {compareVolume} from './compare.ts';
 import type {FeatureSet} from './features.ts';
 import {compareMounted, whyNotMountable} from './kernel.ts';
 import {Mismatch} from './mismatch.ts';
 import {weightedOperations} from './operations.ts';
-import {World} from './world.ts';
+import {type SubjectMaker, World} from './world.ts';
 
 /** Which operation, and the numbers from which it chooses. */
 export type Step = readonly [operation: number, ...numbers: number[]];
@@ -25,13 +24,17 @@ export function sequencesOf(length: number): fc.Arbitrary<Step[]> {
 	return fc.array(fc.noBias(step), {minLength: 1, maxLength: length, size: 'max'});
 }
 
-export type Judges = {readonly kernel: boolean};
+export type Judges = {
+	readonly kernel: boolean;
+	/** What is judged; the library itself where undefined. */
+	readonly makeSubject?: SubjectMaker;
+};
 
 const env = {...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin`, LC_ALL: 'C'};
 
 /** Does the steps, then compares. Throws where anything is wrong, with what was done. */
 export function runSequence(features: FeatureSet, steps: readonly Step[], judges: Judges): void {
-	const world = new World(features);
+	const world = new World(features, judges.makeSubject ?? (image => new Subject(image)));
 	try {
 		for (const [operation, ...numbers] of steps) {
 			const chosen = weightedOperations[operation % weightedOperations.length];
@@ -65,9 +68,10 @@ function judge(world: World, judges: Judges): void {
 	const {subject, model, features} = world;
 	world.tell('compare what is open');
 	for (const node of model.held) subject.reap(node.number);
+	subject.settle();
 	compareVolume(subject.volume, model);
 	world.tell('close, compare what lies there');
-	closeVolume(subject.volume);
+	subject.close();
 	const {bytes} = subject.device;
 	compareVolume(openFresh(bytes), model);
 	const folder = mkdtempSync(join(tmpdir(), 'ext4box-simulation-'));

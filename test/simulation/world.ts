@@ -1,6 +1,6 @@
 /** The model and the file system side by side: each operation is done to both, and must agree. */
 import {FileError, inodeFlags} from '../../ext4/index.ts';
-import {Subject, type SubjectPlace} from '../support/subject.ts';
+import type {Subject, SubjectPlace} from '../support/subject.ts';
 import {dataOf} from './data.ts';
 import {type FeatureSet, imageOf} from './features.ts';
 import {Mismatch} from './mismatch.ts';
@@ -12,6 +12,9 @@ const firstSecond = 1_750_000_000;
 /** An operation may fail for want of space where less than this is free, in blocks and inodes. */
 const scarce = {blocks: 900, inodes: 3};
 
+/** What is held against the model: the library itself, or something before it. */
+export type SubjectMaker = (image: Uint8Array) => Subject;
+
 export class World {
 	readonly features: FeatureSet;
 	readonly subject: Subject;
@@ -20,9 +23,9 @@ export class World {
 	readonly story: string[] = [];
 	#ticks = 0;
 
-	constructor(features: FeatureSet) {
+	constructor(features: FeatureSet, makeSubject: SubjectMaker) {
 		this.features = features;
-		this.subject = new Subject(imageOf(features));
+		this.subject = makeSubject(imageOf(features));
 		const {volume} = this.subject;
 		const root = volume.readInode(2);
 		const {inodeSize, blockSize} = volume.geometry;

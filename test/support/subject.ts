@@ -83,6 +83,12 @@ export class Subject {
 		});
 	}
 
+	/** COLLAPSE and INSERT of fallocate(2) are offered. */
+	readonly movesRanges: boolean = true;
+
+	/** Brings to the volume what a kernel would hold back for a while; here nothing is. */
+	settle(): void {}
+
 	close(): void {
 		closeVolume(this.volume);
 	}

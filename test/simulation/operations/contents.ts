@@ -69,7 +69,8 @@ const {keepSize, punchHole, collapseRange, insertRange, zeroRange} = allocateMod
 function allocate(mode: number, model: AllocateModel, isWhole = false): Operation['run'] {
 	return (world, choices) => {
 		const node = chooseFile(world, choices);
-		if (node === undefined) return;
+		const moves = (mode & (collapseRange | insertRange)) !== 0;
+		if (node === undefined || (moves && !world.subject.movesRanges)) return;
 		const {clusterSize} = world.subject.volume.geometry;
 		const unit = isWhole && !choices.isOneIn(8) ? clusterSize : 1;
 		const reach = Math.min(node.contents.size + 4096, 2 ** 21);

@@ -56,6 +56,7 @@ export const volumeOperations: readonly Operation[] = [
 			const node = chooseFile(world, choices);
 			if (node === undefined) return;
 			world.tell(`read ${node.number}`);
+			world.subject.settle();
 			compareFile(world.subject.mapper, node);
 		},
 	},
@@ -65,6 +66,7 @@ export const volumeOperations: readonly Operation[] = [
 		run: (world, choices) => {
 			const node = chooseDirectory(world, choices);
 			world.tell(`list ${node.number}`);
+			world.subject.settle();
 			compareDirectory(world.subject.volume, node);
 		},
 	},
@@ -74,6 +76,7 @@ export const volumeOperations: readonly Operation[] = [
 		run: (world, choices) => {
 			const node = chooseNode(world, choices);
 			world.tell(`stat ${node.number}`);
+			world.subject.settle();
 			compareInode(world.subject.volume, world.model, node);
 		},
 	},

@@ -49,9 +49,13 @@ export type FilesOptions = {
 	readonly maxBytes: bigint;
 	/** The server takes privileges away where the kernel does not know of any. */
 	readonly killsPrivileges: boolean;
+	/** In nanoseconds. */
+	readonly timeGranularity: number;
 };
 
 export class Files {
+	/** noatime. */
+	keepsAccessTimes = true;
 	/** A user who is not root loses the privileges of a file that he writes to. */
 	callerIsRoot = true;
 	readonly #o: FilesOptions;
@@ -61,6 +65,12 @@ export class Files {
 	constructor(options: FilesOptions) {
 		this.#o = options;
 		this.#unit = options.mappings.blockSize;
+	}
+
+	/** As finely as the file system keeps it. */
+	get #now(): Time {
+		const {now} = this.#o.clock;
+		return {...now, nanoseconds: now.nanoseconds - (now.nanoseconds % this.#o.timeGranularity)};
 	}
 
 	/** write(2) through the page cache. Returns the bytes written, at least one. */
@@ -104,7 +114,7 @@ export class Files {
 		const isPrivileged = (node.mode & privilegeBits) !== 0 && !this.callerIsRoot;
 		if (isPrivileged) {
 			node.mode &= ~privilegeBits;
-			this.#setattr(node, {valid: modeBit | ctime, mode: node.mode}, this.#o.clock.now);
+			this.#setattr(node, {valid: modeBit | ctime, mode: node.mode}, this.#now);
 		}
 		if (!this.#hasXattrs || node.hasNoCapabilities) return;
 		const {error} = this.#o.requests.send(
@@ -275,7 +285,7 @@ export class Files {
 
 	truncate(node: Node, size: number): void {
 		if (BigInt(size) > this.#o.maxBytes) throw new KernelError(errnos.EFBIG, `${size} bytes`);
-		const {pages, mappings, clock} = this.#o;
+		const {pages, mappings} = this.#o;
 		if (node.isIomap) {
 			const blockEnd = Math.ceil(size / this.#unit) * this.#unit;
 			if (size > node.size) pages.zero(node, node.size, size);
@@ -285,7 +295,7 @@ export class Files {
 			node.size = size;
 			pages.writeBack(node);
 		}
-		const {now} = clock;
+		const now = this.#now;
 		const view = this.#setattr(node, {valid: sizeBit | mtime | lockOwner | ctime, size}, now);
 		const told = Number(view.getBigUint64(16 + 8, true));
 		if (told !== size) throw new Error(`SETATTR answers with the size ${told}, not ${size}`);
@@ -320,14 +330,14 @@ export class Files {
 
 	chmod(node: Node, mode: number): void {
 		if (node.isImmutable) throw new KernelError(errnos.EPERM, 'the file is immutable');
-		const {now} = this.#o.clock;
+		const now = this.#now;
 		this.#setattr(node, {valid: modeBit | ctime, mode}, now);
 		node.mode = (node.mode & 0o170000) | mode;
 		node.changeTime = now;
 	}
 
 	chown(node: Node, uid: number, gid: number): void {
-		const {now} = this.#o.clock;
+		const now = this.#now;
 		const valid = setattrBits.uid | setattrBits.gid | ctime;
 		this.#setattr(node, {valid, uid, gid}, now);
 		node.changeTime = now;
@@ -335,7 +345,7 @@ export class Files {
 
 	/** utimensat(2). */
 	setTimes(node: Node, accessTime: Time, modificationTime: Time): void {
-		const {now} = this.#o.clock;
+		const now = this.#now;
 		node.accessTime = accessTime;
 		node.modificationTime = modificationTime;
 		node.changeTime = now;
@@ -361,6 +371,13 @@ export class Files {
 		this.#o.mappings.ioend(node, 0, 0, ioendFlags.swapOff);
 	}
 
+	/** Something else than the contents has changed: a name, an attribute. */
+	noteChange(node: Node): void {
+		if (!node.isIomap || isSame(node.changeTime, this.#now)) return;
+		node.changeTime = this.#now;
+		node.timesAreDirty = true;
+	}
+
 	/** Sends times that the kernel has kept for itself. */
 	syncTimes(node: Node): void {
 		if (!node.timesAreDirty) return;
@@ -370,12 +387,13 @@ export class Files {
 
 	/** The kernel keeps the times of its files; the clock stands still within a tick. */
 	#noteTimes(node: Node, what: 'read' | 'changed'): void {
-		const {now} = this.#o.clock;
+		const now = this.#now;
 		if (what === 'changed') {
 			if (isSame(node.modificationTime, now) && isSame(node.changeTime, now)) return;
 			node.modificationTime = now;
 			node.changeTime = now;
 		} else {
+			if (!this.keepsAccessTimes) return;
 			// relatime.
 			const {accessTime, modificationTime, changeTime} = node;
 			const isDue =

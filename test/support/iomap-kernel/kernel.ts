@@ -97,6 +97,11 @@ export class IomapKernel {
 		this.requests.observer = observer;
 	}
 
+	/** Reading leaves the times of files as they are. */
+	keepAccessTimes(): void {
+		this.#theMount().files.keepsAccessTimes = false;
+	}
+
 	/** Called before each page that a write fills. */
 	beforePage(action: () => void): void {
 		this.#theMount().pages.beforePage = action;
@@ -118,8 +123,7 @@ export class IomapKernel {
 		const common = {requests: this.requests, mappings, device: this.#device};
 		const pages = new PageCache({...common, deviceNumber: this.deviceNumber});
 		const {maxBytes} = agreement.geometry;
-		const {killsPrivileges} = agreement;
-		const files = new Files({...common, pages, clock: this.clock, maxBytes, killsPrivileges});
+		const files = new Files({...agreement, ...common, pages, clock: this.clock, maxBytes});
 		this.#mounted = {agreement, mappings, pages, files};
 		this.nodes.set(rootNode, emptyNode(rootNode, rootInode));
 		return true;
@@ -174,11 +178,13 @@ export class IomapKernel {
 	link(node: Node, parent: Node, name: string): void {
 		this.clock.tick();
 		this.#names.link(node, parent, name);
+		this.#theMount().files.noteChange(node);
 	}
 
 	unlink(parent: Node, name: string): void {
 		this.clock.tick();
-		this.#names.unlink(parent, name);
+		const node = this.#names.unlink(parent, name);
+		if (node !== undefined) this.#theMount().files.noteChange(node);
 	}
 
 	rmdir(parent: Node, name: string): void {
@@ -189,18 +195,21 @@ export class IomapKernel {
 	/** renameat2(2). */
 	rename(from: Place, to: Place, flags = 0): void {
 		this.clock.tick();
-		this.#names.rename(from, to, flags);
+		const changed = this.#names.rename(from, to, flags);
+		for (const node of changed) this.#theMount().files.noteChange(node);
 	}
 
 	/** setxattr(2); `flags` 1 to create, 2 to replace. */
 	setXattr(node: Node, name: string, value: Uint8Array, flags = 0): void {
 		this.clock.tick();
 		this.#names.setXattr(node, name, value, flags);
+		this.#theMount().files.noteChange(node);
 	}
 
 	removeXattr(node: Node, name: string): void {
 		this.clock.tick();
 		this.#names.removeXattr(node, name);
+		this.#theMount().files.noteChange(node);
 	}
 
 	/** The inode leaves the kernel's memory. */

@@ -69,9 +69,10 @@ export class Names {
 		this.#learn(parent, name, view).links++;
 	}
 
-	unlink(parent: Node, name: string): void {
+	/** Returns what has lost the name, where the kernel knows it. */
+	unlink(parent: Node, name: string): Node | undefined {
 		this.#requests.ask('UNLINK', this.#of(parent, [name]));
-		this.#dropName(parent, name);
+		return this.#dropName(parent, name);
 	}
 
 	rmdir(parent: Node, name: string): void {
@@ -79,18 +80,19 @@ export class Names {
 		this.#dropName(parent, name);
 	}
 
-	/** renameat2(2). */
-	rename(from: Place, to: Place, flags = 0): void {
+	/** renameat2(2). Returns what has got another name, or lost it, as far as the kernel knows it. */
+	rename(from: Place, to: Place, flags = 0): Node[] {
 		const names = [from.name, to.name];
 		const fields = {newdir: to.parent.id, ...(flags === 0 ? {} : {flags})};
 		this.#requests.ask(flags === 0 ? 'RENAME' : 'RENAME2', this.#of(from.parent, names, fields));
 		const moved = this.#entries.get(keyOf(from.parent, from.name));
 		const replaced = this.#entries.get(keyOf(to.parent, to.name));
 		const isExchange = (flags & 2) !== 0;
-		if (moved === replaced && moved !== undefined) return;
+		if (moved === replaced && moved !== undefined) return [];
 		this.#set(to, moved);
 		this.#set(from, isExchange ? replaced : undefined);
 		if (replaced !== undefined && !isExchange) replaced.links--;
+		return [moved, replaced].filter(node => node !== undefined);
 	}
 
 	setXattr(node: Node, name: string, value: Uint8Array, flags = 0): void {
@@ -110,10 +112,11 @@ export class Names {
 		this.#requests.tell('FORGET', {nodeId: node.id, fields: {nlookup: node.lookups}});
 	}
 
-	#dropName(parent: Node, name: string): void {
+	#dropName(parent: Node, name: string): Node | undefined {
 		const node = this.#entries.get(keyOf(parent, name));
 		if (node !== undefined) node.links--;
 		this.#entries.delete(keyOf(parent, name));
+		return node;
 	}
 
 	#set({parent, name}: Place, node: Node | undefined): void {

@@ -12,9 +12,9 @@ export type Node = {
 	readonly isIomap: boolean;
 	readonly isDirectory: boolean;
 	/** Every write is waited for until it is on the medium. */
-	readonly isSynchronous: boolean;
-	readonly isImmutable: boolean;
-	readonly isAppendOnly: boolean;
+	isSynchronous: boolean;
+	isImmutable: boolean;
+	isAppendOnly: boolean;
 	lookups: number;
 	links: number;
 	mode: number;

@@ -26,6 +26,8 @@ export type ServerOptions = {
 	/** The file system begins at this byte of the device. */
 	readonly startBytes?: number;
 	readonly config?: Partial<ServerConfig>;
+	/** Of the device, where somebody has opened it already. */
+	readonly volume?: Volume;
 	/** Tells the kernel of the device; returns its number. */
 	readonly registerDevice?: () => number;
 };
@@ -38,14 +40,17 @@ export type Server = {
 	readonly problems: readonly string[];
 };
 
-export function makeServer(options: ServerOptions): Server {
-	const {transport, device, clock, startBytes = 0} = options;
-	const inside = new Window(device, startBytes, device.sizeBytes - startBytes);
+function openOn(device: BlockDevice, startBytes: number, clock: {readonly now: Time}): Volume {
 	let generation = 1;
-	const volume = openForWriting(inside, {
+	return openForWriting(new Window(device, startBytes, device.sizeBytes - startBytes), {
 		clock: () => clock.now,
 		randomUint32: () => generation++,
 	});
+}
+
+export function makeServer(options: ServerOptions): Server {
+	const {transport, device, clock, startBytes = 0} = options;
+	const volume = options.volume ?? openOn(device, startBytes, clock);
 	const config: ServerConfig = {
 		...defaultConfig,
 		readOnly: false,
