@@ -107,16 +107,27 @@ export class Mixer {
 		return lines.sort();
 	}
 
+	/** The same without what only fsync of each file would promise: contents, lengths, modes. */
+	get shape(): string[] {
+		const lines = [...this.#nodes].map(([path, node]) => {
+			const word = node.kind === 'file' ? `file ${this.#linksOf(node)}` : this.#describe(node);
+			return `${path} ${word}`;
+		});
+		return lines.sort();
+	}
+
+	#linksOf(node: Node): number {
+		return [...this.#nodes.values()].filter(one => one === node).length;
+	}
+
 	#describe(node: Node): string {
 		switch (node.kind) {
 			case 'directory':
 				return 'directory';
 			case 'symlink':
 				return `symlink ${node.target}`;
-			case 'file': {
-				const links = [...this.#nodes.values()].filter(one => one === node).length;
-				return describeFile(node.content, node.mode, links);
-			}
+			case 'file':
+				return describeFile(node.content, node.mode, this.#linksOf(node));
 		}
 	}
 
