@@ -74,6 +74,9 @@ export class FileSystem {
 			...readingHandlers(served),
 			...xattrReadingHandlers(served),
 			...controlHandlers(served),
+			...(served.iomap?.handlers ?? {}),
+			// No node is kept: what is left are the mappings that the kernel had of it.
+			forget: nodeId => served.iomap?.forgotten(inodeOfNode(nodeId)),
 			negotiated: agreement => served.agree(agreement),
 			// There is nothing that could not have been written yet.
 			fsync: () => 0,
@@ -84,7 +87,6 @@ export class FileSystem {
 			...attributeHandlers(served),
 			...dataHandlers(served),
 			...xattrWritingHandlers(served),
-			...(served.iomap?.handlers ?? {}),
 			forget: (nodeId, count) => served.forget(inodeOfNode(nodeId), count),
 		};
 		// What has no handler is refused: EROFS for what writes.

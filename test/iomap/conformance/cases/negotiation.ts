@@ -133,6 +133,28 @@ rule('2.6', 'CONFIG is answered at once', t => {
 	t.is(kernel.wire.ask('IOMAP_CONFIG', {nodeId: 0, fields: {flags: 0x7f}}).error, 0);
 });
 
+rule('2.6', 'on a read-only mount, too, and files are read by the kernel', t => {
+	const bytes = Uint8Array.from({length: 5000}, (_, index) => index & 0xff);
+	const first = mounted(t);
+	const made = newFile(first);
+	first.kernel.write(made, 0, bytes);
+	first.kernel.close(made);
+	endsClean(t, first);
+	const {kernel, ...second} = mountIomap(first.device.bytes, {config: {readOnly: true}});
+	t.true(kernel.mount());
+	const file = kernel.lookup(kernel.root(), 'file');
+	if (file === undefined) throw new Error('the file is not there');
+	kernel.openToRead(file);
+	t.deepEqual(kernel.read(file, 0, bytes.length), bytes);
+	// No access times are kept of a read-only mount.
+	file.timesAreDirty = false;
+	kernel.close(file);
+	kernel.evict(file);
+	t.is(kernel.counts['READ'], undefined);
+	t.is(second.end(), undefined);
+	t.deepEqual(second.problems, []);
+});
+
 for (const [title, spoil] of [
 	['flags that are not known', (view: DataView) => view.setUint8(1, 1)],
 	['a long uuid', (view: DataView) => view.setUint8(56, 17)],
