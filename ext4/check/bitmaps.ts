@@ -299,15 +299,21 @@ class BitmapsPass {
 		const {first, count} = inodes.slotsOfGroup(index);
 		const firstInode = index * geometry.inodesPerGroup + 1;
 		const actual = this.#actual;
+		const {types} = inodes;
+		const reservedCount = Math.max(0, geometry.firstInode - firstInode);
 		actual.fill(0);
 		let directories = 0;
+		let bits = 0;
 		for (let within = 0; within < count; within++) {
-			const type = inodes.types[first + within] ?? 0;
-			const isReserved = firstInode + within < geometry.firstInode;
-			if (type === 0 && !isReserved) continue;
-			actual[within >>> 3] = (actual[within >>> 3] ?? 0) | (1 << (within & 7));
+			const type = types[first + within] as number; // Inside, as slots of a group are.
+			if (type !== 0 || within < reservedCount) bits |= 1 << (within & 7);
 			if (type === typeDirectory && isSet(this.#found, within)) directories++;
+			if ((within & 7) === 7) {
+				actual[within >>> 3] = bits;
+				bits = 0;
+			}
 		}
+		if ((count & 7) !== 0) actual[count >>> 3] = bits;
 		return directories;
 	}
 }

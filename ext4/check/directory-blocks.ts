@@ -1,7 +1,7 @@
 /** Where the blocks of a directory under check lie, and reading them in as few reads as their places allow. */
-import {crc32cOfU32} from '../checksum.ts';
 import {DeviceError} from '../errors.ts';
 import {inodeFlags} from '../layout/inode.ts';
+import {crc32cOfWord} from './checksum.ts';
 import type {CheckState} from './state.ts';
 
 /** What of a directory the checks of its blocks go by. */
@@ -25,6 +25,8 @@ export type DirectoryUnderCheck = {
 	readonly ordinalOf: (logical: number) => number;
 };
 
+const noOrdinal = () => -1;
+
 export function directoryUnderCheck(state: CheckState, index: number): DirectoryUnderCheck {
 	const {directories, features, geometry, superblock} = state;
 	const number = directories.inodes[index] ?? 0;
@@ -39,13 +41,13 @@ export function directoryUnderCheck(state: CheckState, index: number): Directory
 		index,
 		blockSize: geometry.blockSize,
 		hasChecksums: features.has('metadata_csum'),
-		seed: crc32cOfU32(crc32cOfU32(superblock.checksumSeed, number), generation),
+		seed: crc32cOfWord(crc32cOfWord(superblock.checksumSeed, number), generation),
 		isEncrypted,
 		isCasefolded,
 		hasHashes: isEncrypted && isCasefolded,
 		isInline: has(inodeFlags.inlineData) && features.has('inline_data'),
 		isIndexed: has(inodeFlags.hashIndexed),
-		ordinalOf: has(inodeFlags.hashIndexed) ? ordinalsOf(state, index) : () => -1,
+		ordinalOf: has(inodeFlags.hashIndexed) ? ordinalsOf(state, index) : noOrdinal,
 	};
 }
 

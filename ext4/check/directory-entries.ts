@@ -81,6 +81,13 @@ export class EntryChecker {
 	/** Inodes of quotas and orphan file, which no entry may name, whatever the features are. */
 	readonly #kept: readonly number[];
 	readonly #keptLast: number;
+	readonly #hasTypes: boolean;
+	readonly #isStrict: boolean;
+
+	/** The entry at hand, for `#tell`: made anew for each of a million, a closure costs more than its look. */
+	#directory: DirectoryUnderCheck | undefined;
+	#stretch: EntryStretch | undefined;
+	#at = 0;
 
 	constructor(state: CheckState) {
 		const {blockSize} = state.geometry;
@@ -93,7 +100,23 @@ export class EntryChecker {
 			raw.s_orphan_file_inum,
 		].filter(number => number !== 0);
 		this.#keptLast = Math.max(0, ...this.#kept);
+		this.#hasTypes = state.features.has('filetype');
+		this.#isStrict = (state.superblock.encodingFlags & strictEncoding) !== 0;
 	}
+
+	/** Reports a finding about the entry at hand; names are made into text only for who gets to see them. */
+	readonly #tell: Tell = (code, more) => {
+		const directory = this.#directory;
+		const stretch = this.#stretch;
+		if (directory === undefined || stretch === undefined) return; // No entry is at hand.
+		const at = this.#at;
+		const target = stretch.view.getUint32(at, true);
+		const name = nameOf(stretch.bytes, at + nameAt, stretch.bytes[at + 6] ?? 0);
+		const path = this.#paths.ofEntry(directory.number, name);
+		const place = {...placeOf(directory, stretch, at), inode: target, group: more?.group, path};
+		const values = {name: JSON.stringify(name), found: target, ...more?.values};
+		directory.state.report(code, place, values);
+	};
 
 	/**
 	 * Checks a stretch that begins with the entry number `first` of the directory (0 for `.`, 1 for
@@ -166,13 +189,10 @@ export class EntryChecker {
 		const {bytes, view} = stretch;
 		const target = view.getUint32(at, true);
 		const nameLength = bytes[at + 6] ?? 0;
-		// Names are made into text only for who gets to see them.
-		const tell: Tell = (code, more) => {
-			const name = nameOf(bytes, at + nameAt, nameLength);
-			const path = this.#paths.ofEntry(number, name);
-			const place = {...placeOf(directory, stretch, at), inode: target, group: more?.group, path};
-			state.report(code, place, {name: JSON.stringify(name), found: target, ...more?.values});
-		};
+		this.#directory = directory;
+		this.#stretch = stretch;
+		this.#at = at;
+		const tell = this.#tell;
 		if (isOrdinary && target === number) {
 			tell('CHECK_ENTRY_TO_ITSELF');
 			return;
@@ -202,7 +222,7 @@ export class EntryChecker {
 		}
 		this.#checkName(directory, bytes, at, isOrdinary, tell);
 		if (isOrdinary) checkTarget(directory, target, slot, tell);
-		checkType(directory, bytes[at + 7] ?? 0, type, tell);
+		this.#checkType(bytes[at + 7] ?? 0, type);
 		if (isOrdinary && tree !== undefined) {
 			const hash = hashOf(directory, stretch, at, tree);
 			if (hash !== undefined) tree.takeHash(stretch.ordinal, hash);
@@ -225,12 +245,23 @@ export class EntryChecker {
 				tell('CHECK_ENTRY_NAME_ENCRYPTED', {values: {found: length}});
 			}
 		} else if (hasForbiddenByte(bytes, start, length)) tell('CHECK_ENTRY_NAME_CHARACTER');
-		const isFolding = directory.isCasefolded && !directory.isEncrypted;
+		if (!directory.isCasefolded || directory.isEncrypted) {
+			if (!this.#names.add(start, length)) tell('CHECK_ENTRY_NAME_TWICE');
+			return;
+		}
 		const name = bytes.subarray(start, start + length);
-		const isStrict = (directory.state.superblock.encodingFlags & strictEncoding) !== 0;
-		if (isFolding && isStrict && isOrdinary && !isUtf8(name)) tell('CHECK_ENTRY_NAME_ENCODING');
-		const isNew = isFolding ? this.#addFolded(name) : this.#names.add(start, length);
-		if (!isNew) tell('CHECK_ENTRY_NAME_TWICE');
+		if (this.#isStrict && isOrdinary && !isUtf8(name)) tell('CHECK_ENTRY_NAME_ENCODING');
+		if (!this.#addFolded(name)) tell('CHECK_ENTRY_NAME_TWICE');
+	}
+
+	#checkType(found: number, type: number): void {
+		if (!this.#hasTypes) {
+			if (found !== 0) this.#tell('CHECK_ENTRY_TYPE_UNEXPECTED', {values: {found}});
+			return;
+		}
+		if (type === typeUnknown || found === type) return;
+		const code = found === 0 ? 'CHECK_ENTRY_TYPE_MISSING' : 'CHECK_ENTRY_TYPE';
+		this.#tell(code, {values: {found, expected: type}});
 	}
 
 	#addFolded(name: Uint8Array): boolean {
@@ -336,16 +367,6 @@ function checkTarget(
 	if (type === typeFile || type === typeDirectory || type === typeSymlink) {
 		tell('CHECK_ENTRY_NOT_ENCRYPTED');
 	}
-}
-
-function checkType(directory: DirectoryUnderCheck, found: number, type: number, tell: Tell): void {
-	if (!directory.state.features.has('filetype')) {
-		if (found !== 0) tell('CHECK_ENTRY_TYPE_UNEXPECTED', {values: {found}});
-		return;
-	}
-	if (type === typeUnknown || found === type) return;
-	const code = found === 0 ? 'CHECK_ENTRY_TYPE_MISSING' : 'CHECK_ENTRY_TYPE';
-	tell(code, {values: {found, expected: type}});
 }
 
 /** Notes in which directory another lies. */

@@ -110,10 +110,10 @@ export class InodeFacts {
 		return this.typeOf(inode) !== 0;
 	}
 
-	/** Counts one more entry that names the inode; may be called from several threads. */
+	/** Counts one more entry that names the inode, as far as can be counted. One thread at a time. */
 	addReference(slot: number): void {
-		const before = Atomics.add(this.references, slot, 1);
-		if (before === 0xffff) Atomics.store(this.references, slot, 0xffff);
+		const before = this.references[slot] ?? 0;
+		if (before < 0xffff) this.references[slot] = before + 1;
 	}
 }
 
