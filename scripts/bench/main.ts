@@ -1,11 +1,19 @@
 /**
- * `npm run bench`: the same work on the kernel's ext4, on fuse2fs and on ext4box. Prints a Markdown
- * table and leaves it, and every sample, in results/.
+ * `npm run bench`: the same work on the kernel's ext4, on fuse2fs and on ext4box, and `ext4box check`
+ * beside e2fsck. Prints a Markdown table and leaves it, and every sample, in results/.
  */
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import {parseArgs} from 'node:util';
+import {
+	type CheckLine,
+	type CheckWork,
+	checkingPrograms,
+	checkWorks,
+	measureChecking,
+	quickCheckWorks,
+} from './checking.ts';
 import {isInstalled, StoppedError, stopCommands} from './command.ts';
 import {fullImage, type ImageParameters, prepareImage, quickImage} from './image.ts';
 import {describeMachine} from './machine.ts';
@@ -30,7 +38,8 @@ const usage = `Usage: npm run bench -- [options]
 
   --runs N          samples of each system at each work (default 5; 3 with --quick)
   --quick           a small image and few runs: to see that it works
-  --only PATTERN    the works whose name matches this regular expression, case aside
+  --only PATTERN    the works whose name matches this regular expression, case aside; "^check" for
+                    the checker beside e2fsck alone
   --systems LIST    some of ${systemNames.join(',')} (default ${usualSystems.join(',')});
                     ext4box,unsandboxed tells what the sandbox costs
   --work DIR        where the work image is kept (default ${defaultWorkDirectory()})
@@ -39,7 +48,7 @@ const usage = `Usage: npm run bench -- [options]
   --list            names the works and ends
 
 Needs root (loop mounts, and dropping the page cache for what is called cold), and find, grep, dd,
-fio, git, tar, make, mkfs.ext4 and dumpe2fs; for what is compiled, Debian's ${projectPackage}.
+fio, git, tar, make, mkfs.ext4 and dumpe2fs, for the checker e2fsck and GNU time; for what is compiled, Debian's ${projectPackage}.
 `;
 
 /** Something is missing that can't be measured without. */
@@ -51,6 +60,7 @@ type Options = {
 	readonly parameters: ImageParameters;
 	readonly systems: readonly System[];
 	readonly workloads: readonly Workload[];
+	readonly checks: readonly CheckWork[];
 	readonly image: string;
 	readonly sources: Sources;
 	readonly outDirectory: string;
@@ -91,17 +101,23 @@ function readOptions(): Options | undefined {
 	const sources = sourcesIn(path.dirname(image));
 	const all = [...readWorkloads(largeFileBytes), ...writeWorkloads(largeFileBytes, sources)];
 	const workloads = all.filter(({name}) => pattern.test(name));
+	const checks = (values.quick ? quickCheckWorks : checkWorks).filter(({name}) =>
+		pattern.test(name),
+	);
 	if (values.help || values.list) {
-		process.stdout.write(values.help ? usage : `${workloads.map(one => one.name).join('\n')}\n`);
+		const names = [...workloads, ...checks].map(one => one.name);
+		process.stdout.write(values.help ? usage : `${names.join('\n')}\n`);
 		return undefined;
 	}
-	if (workloads.length === 0) throw new UsageError(`no work is called ${values.only}; see --list`);
+	if (workloads.length + checks.length === 0)
+		throw new UsageError(`no work is called ${values.only}; see --list`);
 	const runs = Number(values.runs ?? (values.quick ? 3 : 5));
 	if (!Number.isInteger(runs) || runs < 1) throw new UsageError('--runs wants a number from 1');
 	return {
 		runs,
 		parameters,
 		workloads,
+		checks,
 		systems: values.systems.split(',').map(parseSystem),
 		image,
 		sources,
@@ -116,25 +132,18 @@ function parseSystem(text: string): System {
 }
 
 /** Everything without which figures would be missing or untrue is asked for before any is taken. */
-function assertCanMeasure(systems: readonly System[]): void {
+function assertCanMeasure({systems, workloads, checks}: Options): void {
 	if (process.getuid?.() !== 0) {
 		throw new BenchError(
 			'this needs root: the kernel mounts images for root alone, and only root may drop the ' +
 				'page cache',
 		);
 	}
-	const reasons = systems.flatMap(system => whyMissing(system) ?? []);
-	for (const program of [
-		'find',
-		'grep',
-		'dd',
-		'fio',
-		'git',
-		'tar',
-		'make',
-		'mkfs.ext4',
-		'dumpe2fs',
-	]) {
+	const hasWorks = workloads.length > 0;
+	const reasons = hasWorks ? systems.flatMap(system => whyMissing(system) ?? []) : [];
+	const ofWorks = ['find', 'grep', 'dd', 'fio', 'git', 'tar', 'make', 'mkfs.ext4', 'dumpe2fs'];
+	const programs = [...(hasWorks ? ofWorks : []), ...(checks.length > 0 ? checkingPrograms : [])];
+	for (const program of programs) {
 		if (!isInstalled(program)) reasons.push(`${program} is not installed`);
 	}
 	if (reasons.length > 0) throw new BenchError(reasons.join('; '));
@@ -144,36 +153,47 @@ function assertCanMeasure(systems: readonly System[]): void {
 async function main(): Promise<number> {
 	const options = readOptions();
 	if (options === undefined) return 0;
-	assertCanMeasure(options.systems);
+	assertCanMeasure(options);
 	fs.mkdirSync(path.dirname(options.image), {recursive: true});
 	using stack = new DisposableStack();
 	const runDirectory = fs.mkdtempSync(path.join(path.dirname(options.image), 'run-'));
 	stack.defer(() => removeRunDirectory(runDirectory));
 	const machine = describeMachine();
-	const features = await prepareImage(options.image, options.parameters, runDirectory);
+	const hasWorks = options.workloads.length > 0;
+	const features = hasWorks
+		? await prepareImage(options.image, options.parameters, runDirectory)
+		: undefined;
 	if (options.workloads.some(workload => workload.writes)) await prepareSources(options.sources);
-	const counter = RequestCounter.open(runDirectory);
-	if (counter === undefined) warn('this kernel has no tracepoint to count requests with');
+	const counter = hasWorks ? RequestCounter.open(runDirectory) : undefined;
+	if (!hasWorks) warn('only the checker is measured');
+	else if (counter === undefined) warn('this kernel has no tracepoint to count requests with');
 	else stack.use(counter);
 
 	const systems = await Promise.all(
-		options.systems.map(async ({name, version, command}) => {
+		(hasWorks ? options.systems : []).map(async ({name, version, command}) => {
 			return {name, version: await version(), command: command.map(word => path.basename(word))};
 		}),
 	);
 	const lines: ReportedLine[] = [];
+	const checking: CheckLine[] = [];
 	const report = (): Report => ({
 		date: new Date().toISOString(),
 		machine,
-		image: {parameters: options.parameters, features},
+		image: features === undefined ? null : {parameters: options.parameters, features},
 		systems,
 		runs: options.runs,
 		lines,
+		checking,
 	});
 	for (const workload of options.workloads) {
 		lines.push(reportLine(await measure(workload, {...options, runDirectory, counter})));
 		warn(summaryOf(lines.at(-1)));
 		// After each line: whoever stops the bench keeps what it has measured.
+		writeReport(report(), options.outDirectory);
+	}
+	for (const check of options.checks) {
+		checking.push(...measureChecking(check, options.runs, path.dirname(options.image)));
+		warn(`${check.name}: measured`);
 		writeReport(report(), options.outDirectory);
 	}
 	process.stdout.write(`${toMarkdown(report())}\n`);

@@ -1,4 +1,5 @@
 /** What was measured, as results/bench.json has it. Pure. */
+import type {CheckLine} from './checking.ts';
 import type {ImageParameters} from './image.ts';
 import type {Machine} from './machine.ts';
 import type {Line, Outcome} from './measure.ts';
@@ -10,11 +11,13 @@ import type {Aim} from './workload.ts';
 export type Report = {
 	readonly date: string;
 	readonly machine: Machine;
-	readonly image: {readonly parameters: ImageParameters; readonly features: string};
+	/** Null where only the checker was measured. */
+	readonly image: {readonly parameters: ImageParameters; readonly features: string} | null;
 	readonly systems: readonly ReportedSystem[];
 	/** Samples of each system at each line. */
 	readonly runs: number;
 	readonly lines: readonly ReportedLine[];
+	readonly checking: readonly CheckLine[];
 };
 
 export type ReportedSystem = {

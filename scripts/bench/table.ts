@@ -4,10 +4,18 @@ import type {Report, ReportedLine, ReportedOutcome} from './report.ts';
 import {sandboxCost} from './sandbox-cost.ts';
 
 export function toMarkdown(report: Report): string {
-	const aims = aimOutcomes(report);
 	return [
 		'# Bench',
 		describeRun(report),
+		...(report.lines.length === 0 ? [] : works(report)),
+		...(report.checking.length === 0 ? [] : checking(report)),
+		...failures(report),
+	].join('\n\n');
+}
+
+function works(report: Report): string[] {
+	const aims = aimOutcomes(report);
+	return [
 		'## Time',
 		`Medians of ${report.runs}, in seconds; × is ext4box's time in multiples of the other's.`,
 		table(
@@ -23,16 +31,38 @@ export function toMarkdown(report: Report): string {
 		),
 		...(aims.length === 0 ? [] : ['## Aims', table(['work', 'aim', 'measured', ''], aims)]),
 		...sandbox(report),
-		...failures(report),
-	].join('\n\n');
+	];
+}
+
+/** Of e2fsck's time, with the memory of both; the aims are those of two jobs, warm. */
+function checking({checking: lines, runs}: Report): string[] {
+	const rows = lines.flatMap(({name, cold, outcomes}) => {
+		const base = outcomes.find(({checker}) => checker.startsWith('e2fsck'));
+		return outcomes.map(({checker, seconds, cpuSeconds, peakBytes}) => [
+			`${name}, ${cold ? 'cold' : 'warm'}`,
+			checker,
+			withDigits(seconds.median),
+			base === undefined ? '–' : (seconds.median / base.seconds.median).toFixed(2),
+			withDigits(cpuSeconds.median),
+			(peakBytes.max / 1024 ** 2).toFixed(0),
+		]);
+	});
+	return [
+		'## Checking',
+		`Medians of ${runs}, in seconds; × is the time in multiples of e2fsck's. The checkers take turns.`,
+		table(['image', 'checker', 'seconds', '× e2fsck', 'CPU s', 'peak MiB'], rows),
+	];
 }
 
 function describeRun({machine, image, systems, date}: Report): string {
 	const gibibytes = (machine.memoryBytes / 1024 ** 3).toFixed(1);
+	const about =
+		`${date}; ${machine.kernel}, ${machine.cpuCount} × ${machine.cpuModel}, ${gibibytes} GiB, ` +
+		`Node ${machine.node}; load before: ${machine.loadBefore.toFixed(2)}.`;
+	if (image === null) return about;
 	const {parameters} = image;
 	return [
-		`${date}; ${machine.kernel}, ${machine.cpuCount} × ${machine.cpuModel}, ${gibibytes} GiB, ` +
-			`Node ${machine.node}; load before: ${machine.loadBefore.toFixed(2)}.`,
+		about,
 		`The image: ${parameters.files} small files in ${parameters.directories} directories and one ` +
 			`of ${parameters.largeFileBytes / 1024 ** 2} MiB; ${image.features}.`,
 		'Cold: a fresh mount, then `sync; echo 3 > /proc/sys/vm/drop_caches`. The image is a file on ' +

@@ -1,6 +1,8 @@
 /** `ext4box check`: what is wrong with a file system; changes nothing. */
 import {availableParallelism} from 'node:os';
 import type {CheckSummary} from '../../ext4/check/check.ts';
+import {isExpectedError} from '../../ext4/index.ts';
+import {readSuperblock} from '../../ext4/superblock.ts';
 import {type OpenedImage, openImage} from '../../images/index.ts';
 import {argumentBytes} from '../argument-bytes.ts';
 import {Interrupted, runEngine} from '../check/engine.ts';
@@ -65,8 +67,8 @@ const options = {
 
 const defaultMaxFindings = 10_000;
 const jobsMax = 64;
-/** Threads take some 40 ms to start, in which a check has looked at a small image whole. */
-const smallImageBytes = 2 ** 30;
+/** Each thread takes some 150 ms of a processor to start, in which one looks at as many inodes. */
+const inodesForThreads = 300_000;
 
 type Settings = {
 	readonly format: 'text' | 'json' | 'lines' | 'sarif';
@@ -179,9 +181,20 @@ function writerFor({format}: Settings, image: CheckedImage, isLive: boolean): Fi
 	}
 }
 
+/** As the superblock counts them; 0 where there is none that can be read. */
+function usedInodesOf({device}: OpenedImage): number {
+	try {
+		const {geometry, freeInodeCount} = readSuperblock(device);
+		return geometry.inodeCount - freeInodeCount;
+	} catch (error) {
+		if (isExpectedError(error)) return 0;
+		throw error;
+	}
+}
+
 function jobsFor(image: OpenedImage, {jobs}: Settings): number {
 	if (jobs !== undefined) return jobs;
-	return image.sizeBytes < smallImageBytes ? 1 : Math.min(4, availableParallelism());
+	return usedInodesOf(image) < inodesForThreads ? 1 : Math.min(4, availableParallelism());
 }
 
 async function checkAndPrint(

@@ -35,6 +35,7 @@ function reportOf(outcomes: readonly Outcome[], aims: readonly Aim[] = []): Repo
 		systems: outcomes.map(({system}) => ({name: system, version: '1', command: [system]})),
 		runs: 3,
 		lines: [reportLine({workload, outcomes})],
+		checking: [],
 	};
 }
 
@@ -101,4 +102,25 @@ test('requests are counted by opcode from what the tracepoint prints', t => {
 		' find-1 [001] ..... 1.3: fuse_request_send: connection 39 req 8 opcode 99 (0x63) len 48 ',
 	].join('\n');
 	t.deepEqual(countLines(trace), {LOOKUP: 2, READDIRPLUS: 1, '99': 1});
+});
+
+test('what only the checker was measured for has a table of its own, in multiples of e2fsck', t => {
+	const one = (median: number) => ({median, min: median, max: median});
+	const outcomeOfChecker = (checker: string, seconds: number, mebibytes: number) => ({
+		checker,
+		seconds: one(seconds),
+		cpuSeconds: one(seconds * 2),
+		peakBytes: one(mebibytes * mebibyte),
+	});
+	const outcomes = [
+		outcomeOfChecker('e2fsck -fn', 1.5, 17),
+		outcomeOfChecker('ext4box check --jobs 2', 1.2, 150),
+	];
+	const checking = [{name: 'check a lot', cold: false, outcomes}];
+	const markdown = toMarkdown({...reportOf([]), image: null, systems: [], lines: [], checking});
+	t.deepEqual(rowsOf(markdown, '| check a lot'), [
+		'| check a lot, warm | e2fsck -fn | 1.50 | 1.00 | 3.00 | 17 |',
+		'| check a lot, warm | ext4box check --jobs 2 | 1.20 | 0.80 | 2.40 | 150 |',
+	]);
+	t.notRegex(markdown, /## Time|The image:/);
 });
