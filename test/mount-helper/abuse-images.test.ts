@@ -14,7 +14,7 @@ import {
 } from '../support/abuse.ts';
 import {ending, Playground, until} from '../support/mounting.ts';
 
-const cases = new Abuse('abuse-images', {uid: 7, gid: 7});
+const cases = new Abuse('abuse-images');
 const {abuse} = cases;
 
 const image = /^failed image \d+ /;

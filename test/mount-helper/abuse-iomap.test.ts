@@ -5,20 +5,19 @@
 import {existsSync, mkdirSync, readlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
-import {Abuse, type Asked, fileOfAnother, goneWithinMs} from '../support/abuse.ts';
+import {Abuse, type Asked, type Body, fileOfAnother, goneWithinMs} from '../support/abuse.ts';
 import {permissive} from '../support/installed.ts';
 import {loopsBelow, whyNoLoop} from '../support/loops.ts';
-import {type Playground, readProc, until} from '../support/mounting.ts';
+import {ordinaryUser, Playground, readProc, until, whyNoFusermount3} from '../support/mounting.ts';
 import {Tampered, whyNoTampering} from '../support/tampered.ts';
 
 const parameters = '/sys/module/fuse/parameters';
 const kernelSwitch = join(parameters, 'enable_iomap');
-const user = {uid: 34, gid: 34};
 const why =
 	whyNoLoop() ??
-	whyNoTampering(user) ??
+	whyNoTampering() ??
 	(existsSync(kernelSwitch) ? 'this kernel has FUSE iomap itself' : null);
-const cases = new Abuse('abuse-iomap', user, why);
+const cases = new Abuse('abuse-iomap', why);
 
 /** The first of the helper's ioctls is that by which it marks /dev/fuse. */
 const granting = 'ioctl:retval=0:when=1';
@@ -96,9 +95,7 @@ cases.abuse(
 		);
 		t.is(lines.filter(line => mark.test(line)).length, 1);
 		t.is((await place.run('/bin/cat', `${place.mountpoint}/hello`)).out, 'hello\n');
-		for (const {id, device} of cases.mounts()) {
-			await cases.unmount(place, String(id), device, '--lazy');
-		}
+		for (const server of cases.installation.servers()) process.kill(server, 'SIGKILL');
 		t.not(await until(() => loopsBelow(place.folder).length === 0, goneWithinMs), null);
 	},
 );
@@ -171,3 +168,28 @@ cases.abuse('iomap: the right to grant it is gone before the mount is made', asy
 	cases.remember(place, report);
 	t.regex(report, /^ready installed /);
 });
+
+/** By fusermount3, which mounts with rights of its own: the helper, without any, asks what came of it. */
+for (const [what, injection, told] of [
+	['has come by it', 'ioctl:retval=0:poke_exit=@arg3=0300000000000000:when=1', 'granted\t'],
+	['has not', 'ioctl:retval=0:poke_exit=@arg3=0000000000000000:when=1', 'permission\t'],
+	['can not have it from this kernel', 'ioctl:error=ENOTTY:when=1', 'kernel\t'],
+	['is told something else', 'ioctl:error=EIO:when=1', 'failed\tInput/output error'],
+] as const) {
+	const title = `iomap: a mount by fusermount3 ${what}`;
+	const body: Body = async t => {
+		// fusermount3 serves nobody who has no name.
+		const place = new Playground(ordinaryUser);
+		try {
+			const helper = [place.helper, ...place.mountArguments('serve', '--iomap', '--foreground')];
+			const run = new Tampered(place, traced, [injection], helper);
+			const report = await run.report();
+			t.regex(report, /^ready fusermount3 /);
+			const {server} = await place.family(report);
+			t.is(toldTo(server), `EXT4BOX_GRANT=iomap\t${told}\nloop\tpermission\t\n`);
+		} finally {
+			await place.close();
+		}
+	};
+	cases.abuse(title, body, whyNoFusermount3());
+}

@@ -14,7 +14,7 @@ import {
 } from '../support/abuse.ts';
 import {ending, Playground, root, until} from '../support/mounting.ts';
 
-const cases = new Abuse('abuse-mountpoints', {uid: 8, gid: 8});
+const cases = new Abuse('abuse-mountpoints');
 const {abuse} = cases;
 
 /** Of the user's own, in a place of the system's; removed with the playground's next test. */

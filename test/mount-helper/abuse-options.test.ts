@@ -3,7 +3,7 @@ import {spawnSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import {Abuse, type Asked, config} from '../support/abuse.ts';
 
-const cases = new Abuse('abuse-options', {uid: 6, gid: 12});
+const cases = new Abuse('abuse-options');
 const {abuse} = cases;
 
 const usage: [string, Asked][] = [

@@ -3,7 +3,7 @@ import {readdirSync, readlinkSync} from 'node:fs';
 import {Abuse, descriptorsOf, goneWithinMs} from '../support/abuse.ts';
 import {readProc, until} from '../support/mounting.ts';
 
-const cases = new Abuse('abuse-processes', {uid: 5, gid: 60});
+const cases = new Abuse('abuse-processes');
 const {abuse} = cases;
 
 abuse('an ordinary mount works, and is nosuid, nodev and its caller’s', async (t, place) => {

@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import {Abuse, descriptorsOf, goneWithinMs, linkTo} from '../support/abuse.ts';
 import {readProc, until} from '../support/mounting.ts';
 
-const cases = new Abuse('abuse-surroundings', {uid: 9, gid: 9});
+const cases = new Abuse('abuse-surroundings');
 const {abuse} = cases;
 
 abuse('an environment that would lead libc or Node astray', async (t, place) => {

@@ -4,7 +4,7 @@ import {readFileSync} from 'node:fs';
 import {Abuse, stranger} from '../support/abuse.ts';
 import {Playground} from '../support/mounting.ts';
 
-const cases = new Abuse('abuse-unmount', {uid: 13, gid: 13});
+const cases = new Abuse('abuse-unmount');
 const {abuse} = cases;
 
 abuse('unmounting: not what another user has mounted', async (t, place) => {

@@ -2,9 +2,9 @@
  * Cases of an ordinary user who means ill against the privileged helper: whatever that user gives it,
  * there is no mount, no open file and no process that the policy does not permit.
  *
- * The helper counts a user's mounts over the whole machine. Files of tests run at the same time, so
- * each has a user of its own, who mounts nowhere else (`ordinaryUser` does in others), and a word of
- * its own, no other's beginning, by which its mounts are known.
+ * The helper counts a user's mounts over the whole machine, where other tests mount at the same time.
+ * So each file of cases, which is a process, has a user of its own, who mounts nowhere else, and a word
+ * of its own, by which its mounts are known.
  */
 import {execFileSync} from 'node:child_process';
 import {
@@ -27,8 +27,17 @@ import {type Ended, Playground, type User, until, whyNoRoot} from './mounting.ts
 export const config = '{"mode":"serve"}';
 /** Owns what is foreign, and mounts now and then. */
 export const stranger: User = {uid: 4242, gid: 4242};
-/** Generous: a namespace takes its time to go on a busy machine. */
-export const goneWithinMs = 20_000;
+/**
+ * Generous: who makes a mount namespace meanwhile holds our mount in it, and a server is killed only half
+ * a minute after it was told to end.
+ */
+export const goneWithinMs = 60_000;
+
+/** With a number that nobody gives out, for each process another. */
+function userOf(pid: number): User {
+	const id = 1_000_000_000 + pid;
+	return {uid: id, gid: id};
+}
 
 export type Body = (t: ExecutionContext, place: Playground) => Promise<void> | void;
 
@@ -60,8 +69,8 @@ export class Abuse {
 	#installation: Installation | undefined;
 
 	/** @param why Why these can't be here, besides what is so for all. */
-	constructor(word: string, user: User, why: string | null = null) {
-		this.word = word;
+	constructor(word: string, why: string | null = null, user: User = userOf(process.pid)) {
+		this.word = `${word}-${process.pid}`;
 		this.user = user;
 		this.#why = whyNoRoot() ?? why;
 		if (this.#why === null) {
@@ -78,9 +87,10 @@ export class Abuse {
 	}
 
 	/** Each in a place of the user's own, one after another; nothing may be left of any. */
-	readonly abuse = (title: string, body: Body): void => {
-		if (this.#why !== null) {
-			test.serial.skip(`${title} (${this.#why})`, () => {});
+	readonly abuse = (title: string, body: Body, why: string | null = null): void => {
+		const reason = this.#why ?? why;
+		if (reason !== null) {
+			test.serial.skip(`${title} (${reason})`, () => {});
 			return;
 		}
 		test.serial(title, async t => {

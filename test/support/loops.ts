@@ -1,5 +1,5 @@
 /** Loop devices, as the kernel shows them in /sys/block. */
-import {existsSync, readdirSync, readFileSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync, readlinkSync} from 'node:fs';
 import {join} from 'node:path';
 
 const blockFolder = '/sys/block';
@@ -44,6 +44,28 @@ export function loopsBelow(folder: string): Loop[] {
 				},
 			];
 		});
+}
+
+/** Who keeps those that are attached to files below `folder`: `DEVICE PID COMMAND`. */
+export function describeHolders(folder: string): string {
+	const devices = loopsBelow(folder).map(loop => loop.device);
+	const holders = readdirSync('/proc')
+		.filter(name => /^\d+$/.test(name))
+		.flatMap(pid =>
+			descriptorsOf(pid)
+				.filter(target => devices.includes(target))
+				.map(target => `${target} ${pid} ${readOrEmpty(`/proc/${pid}/comm`)}`),
+		);
+	return `attached: ${devices}; held: ${holders}`;
+}
+
+function descriptorsOf(pid: string): string[] {
+	try {
+		return readdirSync(`/proc/${pid}/fd`).map(fd => readlinkSync(`/proc/${pid}/fd/${fd}`));
+	} catch (error) {
+		if (error instanceof Error && 'code' in error) return []; // It has ended meanwhile.
+		throw error;
+	}
 }
 
 /** Of a device that is not attached, or goes away meanwhile, there is nothing to read. */
