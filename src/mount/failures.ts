@@ -33,6 +33,8 @@ export function explainFailure(
 			return explainMount(failure, facts);
 		case 'mountpoint':
 			return `mountpoint ${withError(failure)}`;
+		case 'loop':
+			return explainLoop(failure);
 		case 'server':
 			return `the server ended by ${failure.text} before it was ready`;
 		default:
@@ -86,6 +88,13 @@ function explainNamespace(failure: HelperFailure, facts: MachineFacts): string {
 		return `user namespaces are not permitted to ordinary users on this machine: ${facts.namespaceSwitch}; an administrator can change it, or use "ext4box mount" with the package fuse3`;
 	}
 	return `${withError(failure)} (in a container, its seccomp profile may forbid it); "ext4box mount" with the package fuse3 needs no namespace`;
+}
+
+function explainLoop(failure: HelperFailure): string {
+	const text = withError(failure);
+	return text.includes('/dev/loop-control: No such')
+		? `${text}: as root, "modprobe loop"; in a container, pass the device`
+		: text;
 }
 
 function explainMount(failure: HelperFailure, facts: MachineFacts): string {

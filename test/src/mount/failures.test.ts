@@ -14,6 +14,14 @@ const healthy: MachineFacts = {
 
 // What the helper reports, what the machine looks like, what the user reads.
 const table: [string, number, string, Partial<MachineFacts>, RegExp][] = [
+	['loop', 0, 'no loop device for d.img: /dev/loop7: Invalid argument', {}, /Invalid argument$/],
+	[
+		'loop',
+		0,
+		'no loop device for d.img: /dev/loop-control: No such file or directory',
+		{},
+		/directory: as root, "modprobe loop"/,
+	],
 	['no-fusermount3', 2, 'x', {}, /install the package fuse3, or use "ext4box run/],
 	['fusermount3', 0, 'fusermount3: fuse device not found', {device: 'missing'}, /modprobe fuse/],
 	[

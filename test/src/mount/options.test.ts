@@ -69,6 +69,7 @@ const accepted: [string, Partial<MountOptions>][] = [
 	['acl', {acl: true}],
 	['acl,noacl', {acl: false}],
 	['noexec,noatime', {noExec: true, noAtime: true}],
+	['loop', {isLoop: true}],
 	['noexec,exec,noatime,atime', {}],
 	['nosuid,nodev,relatime,defaults,_netdev,nofail,x-systemd.automount,user_xattr', {}],
 	['map=me', {owners: {kind: 'me'}}],
