@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {Mount8, whyNoMount8} from '../support/mount8-namespace.ts';
-import {serialTestUnless} from '../support/skip.ts';
+import {missing, serialTestUnless} from '../support/skip.ts';
 
 const reason = whyNoMount8();
 let installed: Mount8 | undefined;
@@ -76,7 +76,7 @@ function makePlace(): Place & Disposable {
 function mounts(
 	title: string,
 	body: (t: ExecutionContext, place: Place) => void,
-	lacking: string | null = null,
+	lacking?: string | null,
 ): void {
 	serialTestUnless(reason ?? lacking, title, t => {
 		using place = makePlace();
@@ -281,3 +281,18 @@ mounts('umount of what is another’s goes on to its own way', (t, place) => {
 	`);
 	t.is(out, '');
 });
+
+mounts(
+	'so does umount of fuse2fs’s, which calls its mounts fuse.ext4 as well',
+	(t, place) => {
+		const out = place.run(`
+			fuse2fs $IMAGE $DIR 2>/dev/null >&2
+			findmnt -rno FSTYPE $DIR
+			! $0/bin/ext4box umount $DIR 2>/dev/null
+			umount.fuse.ext4box $DIR
+			! findmnt $DIR
+		`);
+		t.is(out, 'fuse.ext4\n');
+	},
+	missing('fuse2fs'),
+);

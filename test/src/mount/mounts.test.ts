@@ -40,6 +40,13 @@ test('parseMountinfo', t => {
 	t.is(mounts[0]?.uid, null);
 });
 
+test('under another file system’s name a mount is ours only with a supervisor', t => {
+	// No device has this number, so nobody is named after it.
+	const [mount] = parseMountinfo('9 1 0:99999999 / /tmp/x rw - fuse.ext4 x rw,user_id=0\n');
+	if (mount === undefined) throw new Error('the line is not understood');
+	t.false(isExt4box(mount));
+});
+
 for (const [escaped, plain] of [
 	['', ''],
 	['/a\\040b', '/a b'],
