@@ -76,6 +76,19 @@ bool privileges_forgo(int capability) {
 	return syscall(SYS_capset, &header, sets) == 0;
 }
 
+void privileges_stay_forgone(void) {
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+	if (syscall(SYS_capget, &header, sets) != 0) {
+		return;
+	}
+	for (int capability = 0; prctl(PR_CAPBSET_READ, (unsigned long)capability) >= 0; capability++) {
+		if ((sets[CAP_TO_INDEX(capability)].permitted & CAP_TO_MASK(capability)) == 0) {
+			prctl(PR_CAPBSET_DROP, (unsigned long)capability);
+		}
+	}
+}
+
 void privileges_empty_bounding_set(void) {
 	for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++) {
 		prctl(PR_CAPBSET_DROP, capability);

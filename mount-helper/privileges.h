@@ -38,6 +38,12 @@ void privileges_forget(void);
 bool privileges_clear_capabilities(void);
 
 /*
+ * Before execve: what root has given up it would be given again, and be taken for one who gains rights, which
+ * undoes PR_SET_PDEATHSIG. For all others nothing changes.
+ */
+void privileges_stay_forgone(void);
+
+/*
  * What is not in the bounding set no program that is executed gets. With root's rights; where they do not
  * include this one it stays as it is, and no_new_privs makes it worth nothing all the same.
  */

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "privileges.h"
 #include "process.h"
 #include "sandbox.h"
 
@@ -91,6 +92,7 @@ __attribute__((noreturn)) static void become_server(const struct server *server,
 	if (!sandbox_enter(sandbox, options)) {
 		_exit(1);
 	}
+	privileges_stay_forgone();
 	/* Last: a change of ids undoes it. A parent that died before this line is seen by its
 	 * descriptor alone; getppid tells nothing across pid namespaces. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
