@@ -13,6 +13,7 @@ Runs numbered tests, each on a new file system, and checks the image afterwards.
   -x, --exclude X  not these groups or tests
       --fs NAME    on which file systems: ${systemNames.join(', ')} (default: ext4box)
       --results D  where results go (default: results)
+  -j, --jobs N     so many tests at once (default: 1)
       --repeat N   each test so many times, or until it fails
       --golden     take for golden what is printed on the first of them; read it then!
       --list       tell what would run, and run nothing
@@ -28,6 +29,7 @@ export type Arguments = {
 	readonly systems: readonly SystemName[];
 	readonly results: string;
 	readonly repeat: number;
+	readonly jobs: number;
 	readonly takesGolden: boolean;
 	readonly onlyLists: boolean;
 	readonly wantsHelp: boolean;
@@ -61,18 +63,24 @@ function excludedOf(word: string): string[] {
 	return /^\d/.test(word) ? numbersOf(word) : [oneOf(groups, word, 'group')];
 }
 
+function countOf(word: string, option: string): number {
+	const count = Number(word);
+	if (!Number.isSafeInteger(count) || count < 1)
+		throw new UsageError(`${option} ${word}: how many?`);
+	return count;
+}
+
 /** Throws `UsageError`. */
 export function parseArguments(args: readonly string[]): Arguments {
 	const {values, positionals} = parse(args);
-	const repeat = Number(values.repeat);
-	if (!Number.isSafeInteger(repeat) || repeat < 1) throw new UsageError('--repeat: how often?');
 	return {
 		numbers: positionals.flatMap(numbersOf),
 		groups: words(values.group).map(word => oneOf(groups, word, 'group')),
 		excluded: words(values.exclude).flatMap(excludedOf),
 		systems: words(values.fs).map(word => oneOf(systemNames, word, 'file system')),
 		results: values.results,
-		repeat,
+		repeat: countOf(values.repeat, '--repeat'),
+		jobs: countOf(values.jobs, '--jobs'),
 		takesGolden: values.golden,
 		onlyLists: values.list,
 		wantsHelp: values.help,
@@ -90,6 +98,7 @@ function parse(args: readonly string[]) {
 				fs: {type: 'string', multiple: true, default: ['ext4box']},
 				results: {type: 'string', default: 'results'},
 				repeat: {type: 'string', default: '1'},
+				jobs: {type: 'string', short: 'j', default: '1'},
 				golden: {type: 'boolean', default: false},
 				list: {type: 'boolean', default: false},
 				help: {type: 'boolean', short: 'h', default: false},

@@ -60,13 +60,19 @@ async function runSystem(
 	const when = new Date().toISOString();
 	const folder = new ResultFolder(args.results, system.name);
 	const results: Result[] = [];
-	for (const test of tests) {
-		const result = {test, run: await runOne(test, system, args.repeat)};
-		results.push(result);
-		tell(system, result);
-		folder.keep(result);
-		if (args.takesGolden && system.name === args.systems[0]) takeGolden(test, folder, result.run);
-	}
+	const waiting = [...tests.entries()];
+	const work = async (): Promise<void> => {
+		for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+			const [index, test] = next;
+			const result = {test, run: await runOne(test, system, args.repeat)};
+			results[index] = result;
+			tell(system, result);
+			folder.keep(result);
+			const isGolden = args.takesGolden && system.name === args.systems[0];
+			if (isGolden) takeGolden(test, folder, result.run);
+		}
+	};
+	await Promise.all(Array.from({length: args.jobs}, work));
 	folder.log(results, when);
 	writeFileSync(join(folder.folder, 'junit.xml'), junit(results, system.name, when));
 	writeFileSync(join(folder.folder, 'results.tap'), tap(results));

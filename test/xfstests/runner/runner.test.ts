@@ -69,6 +69,7 @@ test('numbers, ranges, groups and file systems are told apart from mistakes', t 
 		['one'],
 		['--sideways'],
 		['--repeat', '0'],
+		['-j', 'x'],
 	]) {
 		t.throws(() => parseArguments(wrong), {instanceOf: UsageError}, wrong.join(' '));
 	}
