@@ -8,6 +8,7 @@ import {ImageError, printable, sizeText} from './errors.ts';
 import {identify} from './identify.ts';
 import {type Partition, type PartitionTable, readPartitionTable, windowOf} from './partitions.ts';
 import {openRaw, type RawDevice} from './raw.ts';
+import {shellName} from './shell-name.ts';
 import {Window} from './window.ts';
 
 export type OpenOptions = {
@@ -18,6 +19,8 @@ export type OpenOptions = {
 	readonly partition?: number | undefined;
 	/** Takes an image whose superblock is overwritten too, where a backup of it is in its place. */
 	readonly acceptsBackup?: boolean;
+	/** The path by which commands in messages name the image; that which is opened, where one is. */
+	readonly name?: string | Uint8Array;
 };
 
 export type OpenedImage<Raw extends BlockDevice = RawDevice> = Disposable & {
@@ -71,14 +74,19 @@ function findBackupSuperblock(device: BlockDevice): {block: number; blockSize: n
 	return undefined;
 }
 
-/** Why `device`, which `what` names, holds no ext file system. */
-function notExt(device: BlockDevice, what: string): ImageError {
+/** Why `device`, which `what` names and which begins at a byte of the image, holds no ext file system. */
+function notExt(
+	device: BlockDevice,
+	what: string,
+	offsetBytes: number,
+	{name}: OpenOptions,
+): ImageError {
 	if (device.sizeBytes === 0) return new ImageError('IMAGE_EMPTY', `${what} is empty (0 bytes)`);
 	const backup = findBackupSuperblock(device);
 	if (backup !== undefined) {
 		return new ImageError(
 			'IMAGE_NOT_EXT',
-			`the superblock of ${what} is overwritten, but there is a backup; on a copy, try: e2fsck -b ${backup.block} -B ${backup.blockSize} IMAGE`,
+			`the superblock of ${what} is overwritten, but there is a backup; on a copy, try: e2fsck -b ${backup.block} -B ${backup.blockSize} ${shellName(name, offsetBytes)}`,
 		);
 	}
 	const guess = identify(device);
@@ -170,7 +178,9 @@ function enter(
 			`partition ${partition.number} starts at byte ${partition.startBytes}, but the image ends at ${device.sizeBytes}`,
 		);
 	}
-	if (!isAcceptable(window, options)) throw notExt(window, `partition ${partition.number}`);
+	if (!isAcceptable(window, options)) {
+		throw notExt(window, `partition ${partition.number}`, window.startBytes, options);
+	}
 	return {window, partition, problems: table.problems};
 }
 
@@ -198,7 +208,9 @@ function findByOffset(device: BlockDevice, offsetBytes: number, options: OpenOpt
 		);
 	}
 	const window = new Window(device, offsetBytes, device.sizeBytes - offsetBytes);
-	if (!isAcceptable(window, options)) throw notExt(window, `what follows byte ${offsetBytes}`);
+	if (!isAcceptable(window, options)) {
+		throw notExt(window, `what follows byte ${offsetBytes}`, offsetBytes, options);
+	}
 	return {window, partition: undefined, problems: []};
 }
 
@@ -210,7 +222,7 @@ function findByContent(device: BlockDevice, options: OpenOptions): Found {
 	}
 	const table = findTable(device);
 	if (table === undefined) {
-		if (!isAcceptable(device, options)) throw notExt(device, 'this');
+		if (!isAcceptable(device, options)) throw notExt(device, 'this', 0, options);
 		const window = new Window(device, 0, device.sizeBytes);
 		return {window, partition: undefined, problems: []};
 	}
@@ -273,5 +285,6 @@ export function openImageOn<Raw extends BlockDevice>(
  * `Volume.open` finds out.
  */
 export function openImage(path: string | Uint8Array, options: OpenOptions = {}): OpenedImage {
-	return openImageOn(openRaw(path, {isWritable: options.isWritable ?? false}), options);
+	const raw = openRaw(path, {isWritable: options.isWritable ?? false});
+	return openImageOn(raw, {name: path, ...options});
 }

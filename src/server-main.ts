@@ -109,7 +109,11 @@ function openVolume(config: ServerConfig): Opened {
 	const sandbox = closeSandbox(ioctlsFor(config, grant, isBlockDevice));
 	const raw = new RawDevice(imageDescriptor, {isWritable: !config.readOnly});
 	const aligned = new AlignedDevice(raw);
-	const image = openImageOn(aligned, {offsetBytes: config.offset, partition: config.partition});
+	const image = openImageOn(aligned, {
+		offsetBytes: config.offset,
+		partition: config.partition,
+		name: config.imageName,
+	});
 	const {offsetBytes} = image;
 	const device = new CountingDevice(image.device);
 	const options: VolumeOptions = {

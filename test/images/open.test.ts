@@ -7,6 +7,7 @@ import test, {type ExecutionContext} from 'ava';
 import {ImageError} from '../../images/errors.ts';
 import {identify} from '../../images/identify.ts';
 import {type OpenOptions, openImage} from '../../images/open.ts';
+import {shellName} from '../../images/shell-name.ts';
 import {MemoryDevice} from '../support/memory-device.ts';
 import {writeExtMark, writeGpt, writeMbr} from '../support/partition-tables.ts';
 import {missing, testUnless} from '../support/skip.ts';
@@ -186,7 +187,19 @@ test('an overwritten superblock with a backup names the command that may help', 
 	disk.fill(0x5a, 0, 4096);
 	const {code, message} = problemWith(t, disk);
 	t.is(code, 'IMAGE_NOT_EXT');
-	t.regex(message, /e2fsck -b 8193 -B 1024/);
+	t.regex(message, /e2fsck -b 8193 -B 1024 \S*\/\S+$/);
+	t.notRegex(message, /IMAGE/);
+});
+
+test('the name of an image is a word of a command, whatever is in it', t => {
+	t.is(shellName('/a/disk.img', 0), '/a/disk.img');
+	t.is(shellName(Buffer.from('/a/disk.img'), 1_048_576), "'/a/disk.img?offset=1048576'");
+	t.is(shellName("it's $HOME", 0), "'it'\\''s $HOME'");
+	t.is(shellName('-rf', 0), './-rf');
+	t.is(shellName('~root', 0), './~root');
+	t.is(shellName('two\nlines', 0), 'IMAGE');
+	t.is(shellName(Uint8Array.of(0xff), 0), 'IMAGE');
+	t.is(shellName(undefined, 512), 'IMAGE?offset=512');
 });
 
 const made: readonly (readonly [string, Uint8Array, RegExp])[] = [
