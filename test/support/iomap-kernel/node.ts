@@ -103,6 +103,8 @@ export function nodeFrom(id: number, view: DataView, at: number): Node {
  */
 export function heardAgain(node: Node): void {
 	if (node.isIomap) node.recordedSize = node.size;
+	// Somebody else may have given it some.
+	node.hasNoCapabilities = false;
 }
 
 /** The root is there before anything was asked of it. */
