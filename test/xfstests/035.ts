@@ -2,7 +2,7 @@ import {closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync} 
 import {calls, xfstest} from './api.ts';
 
 const sizeMax = 400_000;
-const steps = 1500;
+const steps = 600;
 
 export const test = xfstest({
 	title: 'Whatever is written, cut, punched, zeroed and mapped, a file reads as its model says',

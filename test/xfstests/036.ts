@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import {xfstest} from './api.ts';
 
-const count = 4000;
+const count = 2500;
 
 export const test = xfstest({
 	title: 'A directory grows through the levels of its index, and no name is lost or there twice',
@@ -39,7 +39,7 @@ export const test = xfstest({
 			here.add(name(index));
 		}
 		verify('made');
-		t.print(`its size: ${statSync(t.path('large')).size > 300_000}`);
+		t.print(`its size: ${statSync(t.path('large')).size > 150_000}`);
 		for (let index = 0; index < count; index += 3) {
 			unlinkSync(at(name(index)));
 			here.delete(name(index));

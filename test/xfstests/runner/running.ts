@@ -14,7 +14,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {checkImage} from './checking.ts';
 import {clearUp} from './clearing.ts';
-import {environment} from './commands.ts';
+import {environment, waitUntil} from './commands.ts';
 import {difference} from './compare.ts';
 import {hasGolden, type Test} from './discovery.ts';
 import {whyNotHere} from './needs.ts';
@@ -73,7 +73,9 @@ async function runProcess(test: Test, system: System, folder: string): Promise<E
 	closeSync(log);
 	const limit = test.definition.timeLimitSeconds ?? defaultLimitSeconds;
 	const ended = await awaitEnd(child, limit);
-	killAll(sessionOf(child.pid ?? 0));
+	const left = () => sessionOf(child.pid ?? 0);
+	killAll(left());
+	if (!waitUntil(() => left().length === 0, 30)) throw new Error(`${left()} can't be killed`);
 	return ended;
 }
 
