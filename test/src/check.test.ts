@@ -11,9 +11,11 @@ import {barText, partDone} from '../../src/check/progress.ts';
 import {uriOf} from '../../src/check/sarif.ts';
 import {repairCommand} from '../../src/check/verdict.ts';
 import {debugfs, e2fsprogs} from '../support/e2fsprogs.ts';
+import {type Schema, violations} from '../support/json-schema.ts';
 import {makeImage} from '../support/made-image.ts';
 import {writeMbr} from '../support/partition-tables.ts';
 import {type Result, run, temporary} from '../support/program.ts';
+import {sarifSchema} from '../support/sarif-schema.ts';
 
 const image = makeImage();
 test.after.always(() => image.remove());
@@ -40,7 +42,13 @@ function disk(t: ExecutionContext, of: string): string {
 
 type Json = {
 	image: {path: string; offsetBytes: number; partition: number | null};
-	findings: {code: string; severity: string; message: string; place: {inode?: number}}[];
+	findings: {
+		code: string;
+		severity: string;
+		message: string;
+		place: {inode?: number};
+		ranges: object | null;
+	}[];
 	summary: {
 		verdict: string;
 		exitStatus: number;
@@ -57,60 +65,6 @@ function json(t: ExecutionContext, args: readonly string[], status: number): Jso
 	t.is(result.status, status, result.stderr);
 	return JSON.parse(result.stdout) as Json;
 }
-
-/** Checks a value against the subset of JSON Schema that our schemas use. */
-function violations(
-	value: unknown,
-	schema: Schema,
-	defs: {[name: string]: Schema},
-	at = '$',
-): string[] {
-	if (schema.$ref !== undefined) {
-		const named = defs[schema.$ref.replace('#/$defs/', '')];
-		return named === undefined ? [`${at}: no ${schema.$ref}`] : violations(value, named, defs, at);
-	}
-	if (schema.anyOf !== undefined) {
-		const isAny = schema.anyOf.some(each => violations(value, each, defs, at).length === 0);
-		return isAny ? [] : [`${at}: none of anyOf`];
-	}
-	if (schema.enum !== undefined) return schema.enum.includes(value) ? [] : [`${at}: ${value}`];
-	const type = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value;
-	const isType =
-		schema.type === undefined ||
-		schema.type === type ||
-		(schema.type === 'integer' && Number.isSafeInteger(value));
-	if (!isType) return [`${at}: ${type} instead of ${schema.type}`];
-	if (Array.isArray(value)) {
-		return value.flatMap((each, index) =>
-			schema.items === undefined ? [] : violations(each, schema.items, defs, `${at}[${index}]`),
-		);
-	}
-	if (type !== 'object') return [];
-	const entries = Object.entries(value as object);
-	const missing = (schema.required ?? []).filter(name => !entries.some(([key]) => key === name));
-	return [
-		...missing.map(name => `${at}: ${name} is missing`),
-		...entries.flatMap(([name, each]) => {
-			const inner = schema.properties?.[name] ?? schema.additionalProperties;
-			if (inner === undefined || inner === true) return [];
-			return inner === false
-				? [`${at}: ${name} is not in the schema`]
-				: violations(each, inner, defs, `${at}.${name}`);
-		}),
-	];
-}
-
-type Schema = {
-	$ref?: string;
-	anyOf?: Schema[];
-	enum?: unknown[];
-	type?: string;
-	items?: Schema;
-	required?: string[];
-	properties?: {[name: string]: Schema};
-	additionalProperties?: Schema | boolean;
-	$defs?: {[name: string]: Schema};
-};
 
 const schema = JSON.parse(fs.readFileSync(join(root, 'docs/check.schema.json'), 'utf8')) as Schema;
 
@@ -204,6 +158,7 @@ test('--sarif has what SARIF 2.1.0 asks for', t => {
 			}[];
 		}[];
 	};
+	t.deepEqual(violations(log, sarifSchema, sarifSchema.$defs ?? {}), []);
 	t.is(log.version, '2.1.0');
 	t.is(log.runs.length, 1);
 	const [only] = log.runs;
@@ -217,6 +172,46 @@ test('--sarif has what SARIF 2.1.0 asks for', t => {
 		t.true(result.message.text.length > 0);
 		const [location] = result.locations;
 		t.is(location?.physicalLocation.artifactLocation.uri, `file://${path}`);
+	}
+});
+
+test('stretches of blocks are regions of the image in SARIF, and ranges in the other forms', t => {
+	const path = join(temporary(t), 'image');
+	fs.copyFileSync(image.path, path);
+	debugfs([Buffer.from('setb 5000 10'), Buffer.from('setb 5020 2')], path);
+	const log = JSON.parse(run(['check', '--sarif', path]).stdout) as {
+		runs: {results: {ruleId: string; locations: {physicalLocation: {region: object}}[]}[]}[];
+	};
+	t.deepEqual(violations(log, sarifSchema, sarifSchema.$defs ?? {}), []);
+	const result = log.runs[0]?.results.find(({ruleId}) => ruleId === 'CHECK_BLOCKS_MARKED');
+	t.deepEqual(
+		result?.locations.map(({physicalLocation}) => physicalLocation.region),
+		[
+			{byteOffset: 5000 * 1024, byteLength: 10 * 1024},
+			{byteOffset: 5020 * 1024, byteLength: 2 * 1024},
+		],
+	);
+	const document = json(t, [path], 4);
+	conforms(t, document);
+	const list = [
+		[5000, 5009],
+		[5020, 5021],
+	];
+	const found = document.findings.find(({code}) => code === 'CHECK_BLOCKS_MARKED');
+	t.deepEqual(found?.ranges, {of: 'block', list, omittedCount: 0});
+	t.regex(run(['check', path]).stdout, /what nothing uses: blocks 5000-5009, 5020-5021 \[/);
+});
+
+test('what SARIF asks for is there where nothing was found, and where nothing could be checked', t => {
+	const journal = join(temporary(t), 'journal');
+	e2fsprogs('mke2fs', ['-q', '-O', 'journal_dev', journal, '8M']);
+	for (const [path, status] of [
+		[image.path, 0],
+		[journal, 8],
+	] as const) {
+		const result = run(['check', '--sarif', path]);
+		t.is(result.status, status);
+		t.deepEqual(violations(JSON.parse(result.stdout), sarifSchema, sarifSchema.$defs ?? {}), []);
 	}
 });
 
