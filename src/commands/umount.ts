@@ -119,7 +119,7 @@ function describeWaiting({path, device}: Mount): string {
 	const others = findOtherNamespaces(device).map(({pid, name}) => `${name} (${pid})`);
 	const why =
 		others.length === 0
-			? 'the server still writes, or has to'
+			? 'the server still writes, or a mount namespace that you may not look into still has it'
 			: `other mount namespaces still have it, such as that of ${others.slice(0, 8).join(', ')}: it is served until they end`;
 	return `${path} is unmounted here, and its image still in use: ${why}`;
 }

@@ -15,11 +15,15 @@ import {nodeFlags} from '../../src/mount/launch.ts';
 import type {Status} from '../../src/status.ts';
 import {processesOf} from '../support/installed.ts';
 import {loopsBelow, whyNoLoop} from '../support/loops.ts';
-import {Playground, until, whyNoRoot} from '../support/mounting.ts';
+import {buildTools, Playground, until, whyNoRoot} from '../support/mounting.ts';
 import {serialTestUnless} from '../support/skip.ts';
 
 const root = join(import.meta.dirname, '../..');
 const isBuilt = existsSync(join(root, 'dist/src/server-main.js'));
+
+test.before(() => {
+	if (whyNoRoot() === null) buildTools('test-tools');
+});
 
 test('the flags that are fixed in the installed helper are those of the launcher', t => {
 	const source = readFileSync(join(root, 'mount-helper/installed.c'), 'utf8');
