@@ -1,5 +1,6 @@
 #include "privileges.h"
 
+#include <errno.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
@@ -64,7 +65,15 @@ bool privileges_clear_capabilities(void) {
 bool privileges_forgo(int capability) {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
-	if (syscall(SYS_capget, &header, sets) != 0) {
+	/* Else root's next program would have it again; and as one that gains rights in execve it would
+	 * lose the signal of its parent's death. */
+	privileges_raise();
+	bool is_bounded = prctl(PR_CAPBSET_READ, capability) != 1 ||
+	                  prctl(PR_CAPBSET_DROP, capability) == 0;
+	int error = errno;
+	privileges_lower();
+	errno = error;
+	if (!is_bounded || syscall(SYS_capget, &header, sets) != 0) {
 		return false;
 	}
 	struct __user_cap_data_struct *set = &sets[CAP_TO_INDEX(capability)];

@@ -25,7 +25,7 @@ bool privileges_held(void);
 void privileges_raise(void);
 void privileges_lower(void);
 
-/* Gives up one capability for good, whoever we are; false with errno. */
+/* Gives up one capability for good, for what we execute as well, whoever we are; false with errno. */
 bool privileges_forgo(int capability);
 
 /* Real, effective and saved ids are the caller's, every capability set is empty. */

@@ -159,7 +159,7 @@ cases.abuse('iomap: the right to grant it is gone before the mount is made', asy
 	);
 	const helper = (await run.stopped()) ?? 0;
 	const rawIo = 1n << 17n; // CAP_SYS_RAWIO
-	for (const set of ['CapEff', 'CapPrm', 'CapInh']) {
+	for (const set of ['CapEff', 'CapPrm', 'CapInh', 'CapBnd']) {
 		const text = new RegExp(`^${set}:\\s+([0-9a-f]+)$`, 'm').exec(readProc(helper, 'status') ?? '');
 		t.is(BigInt(`0x${text?.[1]}`) & rawIo, 0n, set);
 	}
