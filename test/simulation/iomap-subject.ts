@@ -41,6 +41,8 @@ type Mounted = {readonly kernel: IomapKernel; readonly server: Server};
 class IomapSubject extends Subject {
 	override readonly movesRanges = false;
 	#mounted: Mounted;
+	/** Files that somebody has open for writing: only of those the kernel holds data back. */
+	readonly #open = new Set<Node>();
 
 	constructor(image: Uint8Array) {
 		super(image);
@@ -79,6 +81,21 @@ class IomapSubject extends Subject {
 		return node;
 	}
 
+	/** The file, open for writing. */
+	#opened(number: number): Node {
+		const node = this.#node(number);
+		if (this.#open.has(node)) return node;
+		this.#call(() => this.#as().open(node));
+		this.#open.add(node);
+		return node;
+	}
+
+	#closeAll(): void {
+		const kernel = this.#as();
+		for (const node of this.#open) this.#call(() => kernel.close(node));
+		this.#open.clear();
+	}
+
 	#call<T>(action: () => T): T {
 		try {
 			return action();
@@ -106,17 +123,20 @@ class IomapSubject extends Subject {
 
 	override close(): void {
 		const {kernel, server} = this.#mounted;
+		this.#closeAll();
 		this.#call(() => kernel.unmount());
 		server.fileSystem.reapAll();
 		super.close();
 	}
 
 	override reopen(): void {
+		this.#open.clear();
 		super.reopen();
 		this.#mounted = this.#mount();
 	}
 
 	override commit(): void {
+		this.#closeAll();
 		this.#call(() => this.#as().sync());
 	}
 
@@ -139,12 +159,18 @@ class IomapSubject extends Subject {
 		return super.inode(number);
 	}
 
+	/** Where it matters how long a program sees it: of files that may only be appended to. */
+	#asSeen(number: number): Inode {
+		const inode = super.inode(number);
+		return (inode.flags & inodeFlags.appendOnly) === 0 ? inode : this.inode(number);
+	}
+
 	override makeFile({parent, name}: SubjectPlace, file: NewFile): number {
 		const directory = this.#node(parent);
 		return this.#call(() => {
 			const kernel = this.#as(file);
 			const node = kernel.create(directory, name, {...file, mode: file.mode | 0o100000});
-			kernel.close(node);
+			this.#open.add(node);
 			return node.inode;
 		});
 	}
@@ -179,7 +205,7 @@ class IomapSubject extends Subject {
 		return this.#call(() => {
 			const kernel = this.#as(file);
 			const node = kernel.tmpfile(directory, {...file, mode: file.mode | 0o100000});
-			kernel.close(node);
+			this.#open.add(node);
 			return node.inode;
 		});
 	}
@@ -228,7 +254,10 @@ class IomapSubject extends Subject {
 
 	override reap(number: number): void {
 		const node = this.#node(number);
-		this.#call(() => this.#as().evict(node));
+		this.#call(() => {
+			if (this.#open.delete(node)) this.#as().close(node);
+			this.#as().evict(node);
+		});
 	}
 
 	override lookup({parent, name}: SubjectPlace): number | undefined {
@@ -237,14 +266,14 @@ class IomapSubject extends Subject {
 	}
 
 	override write(number: number, position: number, bytes: Uint8Array): number {
-		assertMayWrite(super.inode(number), position);
-		const node = this.#node(number);
+		assertMayWrite(this.#asSeen(number), position);
+		const node = this.#opened(number);
 		return this.#call(() => this.#as().write(node, position, bytes));
 	}
 
 	override truncate(number: number, size: number): void {
 		assertMayChange(super.inode(number));
-		const node = this.#node(number);
+		const node = this.#opened(number);
 		this.#call(() => this.#as().truncate(node, size));
 	}
 
@@ -252,13 +281,13 @@ class IomapSubject extends Subject {
 		const inode = super.inode(number);
 		if ((mode & ~allocateModes.keepSize) === 0) assertMayWrite(inode, Number.POSITIVE_INFINITY);
 		else assertMayChange(inode);
-		const node = this.#node(number);
+		const node = this.#opened(number);
 		this.#call(() => this.#as().fallocate(node, mode, position, length));
 	}
 
 	override copy(from: number, at: number, to: number, position: number, length: number): number {
-		assertMayWrite(super.inode(to), position);
-		const [source, target] = [this.#node(from), this.#node(to)];
+		assertMayWrite(this.#asSeen(to), position);
+		const [source, target] = [this.#node(from), this.#opened(to)];
 		const count = Math.min(length, Math.max(0, source.size - at));
 		if (source === target && Math.abs(at - position) < count) {
 			throw new FileError('EINVAL', 'the source and the target overlap');
