@@ -4,6 +4,7 @@
  * behind it can be found any more.
  */
 
+import {CorruptError} from '../errors.ts';
 import {
 	ext4_xattr_entry,
 	xattrAlignment,
@@ -11,6 +12,7 @@ import {
 	xattrMagic,
 	xattrValueSizeMax,
 } from '../layout/xattr.ts';
+import {parseDiskAcl} from '../xattr/acl.ts';
 import {hashEntry, hashHeldEntry} from '../xattr/hash.ts';
 import type {FindingCode} from './codes.ts';
 import {hex} from './finding.ts';
@@ -120,6 +122,7 @@ function checkEntry(
 		if (sizeBytes > xattrValueSizeMax || sizeBytes === 0) {
 			return {code: 'CHECK_ATTRIBUTE_VALUE_SIZE', offset: at, found: sizeBytes};
 		}
+		if (name.includes(0)) return {code: 'CHECK_ATTRIBUTE_NAME_NUL', offset: at};
 		held({holder, hash, name, sizeBytes});
 		return undefined;
 	}
@@ -133,6 +136,9 @@ function checkEntry(
 		}
 		ranges.push(start, start + aligned(sizeBytes));
 	}
+	if (name.includes(0)) return {code: 'CHECK_ATTRIBUTE_NAME_NUL', offset: at};
+	const ownProblem = aclProblemOf(area, at, start, sizeBytes);
+	if (ownProblem !== undefined) return ownProblem;
 	if (hash === 0 && !area.needsHash) return undefined;
 	// Whole words are summed up, with whatever lies behind the value in the last.
 	const value = bytesOf(view, sizeBytes > 0 ? start : at, aligned(sizeBytes));
@@ -141,6 +147,26 @@ function checkEntry(
 		return {code: 'CHECK_ATTRIBUTE_HASH', offset: at, found: hex(hash), expected: hex(expected)};
 	}
 	return undefined;
+}
+
+/** An access control list that nobody can read: the value of an attribute at `start`. */
+function aclProblemOf(
+	{view}: AttributeArea,
+	at: number,
+	start: number,
+	sizeBytes: number,
+): AttributeProblem | undefined {
+	const index = view.getUint8(at + 1);
+	const isAcl = index === xattrIndex.posixAclAccess || index === xattrIndex.posixAclDefault;
+	// Their kind is all of their name. An empty one is as none.
+	if (!isAcl || view.getUint8(at) !== 0 || sizeBytes === 0) return undefined;
+	try {
+		parseDiskAcl(bytesOf(view, start, sizeBytes), {});
+		return undefined;
+	} catch (error) {
+		if (!(error instanceof CorruptError)) throw error;
+		return {code: 'CHECK_ATTRIBUTE_ACL', offset: at, found: error.message};
+	}
 }
 
 /** Values that lie over each other. */

@@ -425,6 +425,20 @@ export const inodeFindings = {
 		explanation: 'The list of attributes is damaged from here on.',
 		e2fsck: ['p1.attr-name-len', 'p1.ea-bad-name'],
 	},
+	CHECK_ATTRIBUTE_NAME_NUL: {
+		severity: 'error',
+		sentence: 'an attribute of inode {inode} has a zero byte in its name, at offset {offset}',
+		explanation:
+			'No system call can name it, so that nobody made it: the name or its length is damaged. e2fsck takes the name to end there.',
+		e2fsck: ['p1.ea-bad-name'],
+	},
+	CHECK_ATTRIBUTE_ACL: {
+		severity: 'error',
+		sentence: 'inode {inode} has an access control list that can not be read: {found}',
+		explanation:
+			'The kernel refuses what is asked of such a file, as it can not tell who may. e2fsck does not look into these lists; `setfacl -b` or removing the attribute mends it.',
+		e2fsck: [],
+	},
 	CHECK_ATTRIBUTE_NAME_INDEX: {
 		severity: 'error',
 		sentence:

@@ -316,6 +316,28 @@ testUnless(
 	},
 );
 
+testUnless(why, 'an access control list and a name that reading refuses are told', t => {
+	const folder = fs.mkdtempSync(join(tmpdir(), 'ext4box-acl-'));
+	t.teardown(() => fs.rmSync(folder, {recursive: true}));
+	fs.writeFileSync(join(folder, 'acl'), 'what is no list');
+	const commands = [`ea_set -f ${join(folder, 'acl')} text user.q`, 'ea_set empty user.zz value'];
+	const {bytes} = damaged(commands, plain, image => {
+		for (let at = image.indexOf('q'); at >= 0; at = image.indexOf('q', at + 1)) {
+			if (image[at - 16] === 1 && image[at - 15] === 1 && image[at + 1] === 0) {
+				image[at - 16] = 0;
+				image[at - 15] = 2;
+				image[at] = 0; // No name; here the list ends now.
+			}
+		}
+		for (let at = image.indexOf('zz'); at >= 0; at = image.indexOf('zz', at + 1)) {
+			if (image[at - 16] === 2 && image[at - 15] === 1) image[at] = 0;
+		}
+	});
+	const codes = checked(bytes).findings.map(({code}) => code);
+	t.true(codes.includes('CHECK_ATTRIBUTE_ACL'), codes.join(' '));
+	t.true(codes.includes('CHECK_ATTRIBUTE_NAME_NUL'), codes.join(' '));
+});
+
 testUnless(why, 'the checker tells who claims the same block', t => {
 	const {bytes} = damaged(
 		['sif text flags 0', 'sif text block[1] 700', 'sif hello block[0] 700'],
