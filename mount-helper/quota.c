@@ -77,28 +77,28 @@ static bool take_slot(int fd, unsigned mounts_max) {
 
 int quota_reserve(unsigned mounts_max, int *slot) {
 	unsigned count;
-	int fd = open_lock_file();
-	*slot = -1;
+	/* First: the close of any descriptor of this file, fd_raise has one, gives up its POSIX locks. */
+	*slot = open_lock_file();
+	int fd = *slot < 0 ? -1 : open_lock_file();
+	bool is_reserved = false;
 	if (fd < 0) {
-		return -1;
-	}
-	if (!lock_user(fd)) {
+		/* Reported. */
+	} else if (!lock_user(fd)) {
 		report_failure(FAIL_POLICY, errno, "another mount of yours is in the making");
-		fd_close(&fd);
 	} else if (!mountinfo_count(getuid(), &count)) {
 		report_failure(FAIL_POLICY, errno, "your mounts can't be counted");
-		fd_close(&fd);
 	} else if (count >= mounts_max) {
 		report_failure(FAIL_POLICY, 0, "you have %u mount%s, and %s permits %u (mounts_per_user)",
 		               count, count == 1 ? "" : "s", POLICY_PATH, mounts_max);
-		fd_close(&fd);
-	} else if ((*slot = open_lock_file()) < 0) {
-		fd_close(&fd);
 	} else if (!take_slot(*slot, mounts_max)) {
 		report_failure(FAIL_POLICY, 0,
 		               "servers of mounts that you have detached still run, and %s permits %u "
 		               "(mounts_per_user)",
 		               POLICY_PATH, mounts_max);
+	} else {
+		is_reserved = true;
+	}
+	if (!is_reserved) {
 		fd_close(slot);
 		fd_close(&fd);
 	}

@@ -79,7 +79,7 @@ function sampleOf(all: readonly Point[]): readonly Point[] {
 }
 
 /** From its start to its end; told to end once it is ready. The calls that strace saw, by name. */
-async function live(place: Playground, tracing: readonly string[], willStop = false) {
+async function live(place: Playground, tracing: readonly string[], whenStopped?: () => void) {
 	const log = join(place.folder, 'trace');
 	rmSync(log, {force: true});
 	// As root, for whom alone a set-uid program stays one when it is traced; then as the user.
@@ -95,7 +95,7 @@ async function live(place: Playground, tracing: readonly string[], willStop = fa
 		{cwd: place.folder, stdio: ['ignore', 'ignore', 'ignore', 'pipe']},
 	);
 	const ended = new Promise(done => child.once('exit', done));
-	const stopped = willStop ? killOnceStopped(child, log) : null;
+	const stopped = whenStopped === undefined ? null : killOnceStopped(child, log, whenStopped);
 	let report = '';
 	for await (const piece of child.stdio[3] as Readable) {
 		report += String(piece);
@@ -116,15 +116,20 @@ async function live(place: Playground, tracing: readonly string[], willStop = fa
 }
 
 /** Kills the helper as it stands there, stopped; or lets it be, where it ends without having come to the point. */
-async function killOnceStopped(strace: ChildProcess, log: string): Promise<void> {
+async function killOnceStopped(strace: ChildProcess, log: string, look: () => void): Promise<void> {
 	const hasEnded = () => strace.exitCode !== null || strace.signalCode !== null;
 	const isStopped = () =>
 		existsSync(log) && readFileSync(log, 'utf8').includes('stopped by SIGSTOP');
 	await until(() => hasEnded() || isStopped(), 30_000);
+	if (!hasEnded() && isStopped()) look();
 	const [helper] = (readProc(strace.pid ?? 0, `task/${strace.pid}/children`) ?? '').split(' ');
 	if (!hasEnded() && isStopped() && helper !== undefined && helper !== '') {
 		process.kill(Number(helper), 'SIGKILL');
 	}
+}
+
+function lockFile(): string {
+	return join(installation.prefix, 'run/ext4box.lock');
 }
 
 /** Lines of /proc/locks; its file systems have device numbers that stat(2) may give otherwise. */
@@ -141,7 +146,6 @@ function processesLeft(): number[] {
 }
 
 function whatIsLeft(place: Playground): string[] {
-	const lockFile = join(installation.prefix, 'run/ext4box.lock');
 	return [
 		...mountsNamed(word)
 			.filter(({path}) => path === place.mountpoint)
@@ -149,7 +153,7 @@ function whatIsLeft(place: Playground): string[] {
 		...processesLeft().map(pid => `process ${pid} ${readProc(pid, 'comm')?.trim()}`),
 		...loopsBelow(place.folder).map(({device}) => `${device} attached to the image`),
 		...locksOn(place.image).map(line => `lock on the image: ${line}`),
-		...(existsSync(lockFile) ? locksOn(lockFile) : []).map(line => `lock file: ${line}`),
+		...(existsSync(lockFile()) ? locksOn(lockFile()) : []).map(line => `lock file: ${line}`),
 	];
 }
 
@@ -161,18 +165,51 @@ function nameOf(uid: number): string {
 /** Whether the point was reached: how often the helper waits, and for what, is not always the same. */
 async function interrupt(t: ExecutionContext, place: Playground, point: Point, signal: Signal) {
 	const {name, occurrence} = point;
-	const tracing = [
+	const {calls} = await live(
+		place,
+		interruptedAt(point, signal),
+		signal === 'STOP' ? () => undefined : undefined,
+	);
+	await assertNothingLeft(t, place, `SIG${signal} at ${name} ${occurrence}`);
+	return calls.length >= occurrence;
+}
+
+/** For strace. */
+function interruptedAt({name, occurrence}: Point, signal: Signal): string[] {
+	return [
 		...['-e', `trace=${name}`],
 		...['-e', `inject=${name}:signal=${signal}:when=${occurrence}`],
 	];
-	const {calls} = await live(place, tracing, signal === 'STOP');
+}
+
+async function assertNothingLeft(t: ExecutionContext, place: Playground, after: string) {
 	await until(() => whatIsLeft(place).length === 0, goneWithinMs);
-	t.deepEqual(whatIsLeft(place), [], `SIG${signal} at ${name} ${occurrence}`);
+	t.deepEqual(whatIsLeft(place), [], after);
 	for (const pid of processesLeft()) {
 		place.rememberProcess(pid);
 	}
-	return calls.length >= occurrence;
 }
+
+serialTestUnless(
+	why,
+	'from the count of a user’s mounts until there is one more, nobody counts',
+	async t => {
+		const name = points.some(point => point.name === 'fsopen') ? 'fsopen' : 'mount';
+		const place = new Playground(ordinaryUser);
+		let seen: string[] = [];
+		try {
+			await live(place, interruptedAt({name, occurrence: 1}, 'STOP'), () => {
+				seen = locksOn(lockFile());
+			});
+			await assertNothingLeft(t, place, `stopped at ${name}`);
+		} finally {
+			await place.close();
+		}
+		const {uid} = place.user;
+		t.regex(seen.join('\n'), new RegExp(`POSIX +ADVISORY +WRITE \\d+ \\S+ ${uid} ${uid}$`, 'm'));
+		t.regex(seen.join('\n'), /OFDLCK +ADVISORY +WRITE/);
+	},
+);
 
 for (const signal of ['KILL', 'TERM', 'STOP'] as const) {
 	const title = `SIG${signal} at points of a whole mount: nothing stays`;
