@@ -77,7 +77,7 @@ function whyLoopStands(name: string, image: string, machine: Machine): string | 
 	const mount = mountOf(numbersOf(join(machine.blockFolder, name)), machine.mounts);
 	if (mount !== undefined) return `the kernel has it mounted on ${mount.path} (through ${device})`;
 	// Ext4box's own, perhaps: whether two may have the image then, a lock on the file says.
-	if (holderOf(image, machine.mounts) !== undefined) return null;
+	if (isHeldByUs(image, machine.mounts)) return null;
 	switch (isFree(device)) {
 		case true:
 			return null;
@@ -111,10 +111,18 @@ export function whyKernelHasIt(image: string, machine: Machine = thisMachine()):
 	return null;
 }
 
-/** The mount of ext4box whose source is this image. */
-function holderOf(image: string, mounts: readonly Mount[]): Mount | undefined {
+/**
+ * Whether ext4box has the image by a mount of root's, or of who asks. By fusermount3 anybody can make one
+ * that bears any name, and so would turn off what protects another's image.
+ */
+function isHeldByUs(image: string, mounts: readonly Mount[]): boolean {
 	const path = resolve(image);
-	return mounts.find(mount => isExt4box(mount) && mount.source === path);
+	return mounts.some(
+		mount =>
+			isExt4box(mount) &&
+			mount.source === path &&
+			(mount.uid === 0 || mount.uid === process.geteuid?.()),
+	);
 }
 
 function facts(path: string) {
@@ -133,7 +141,8 @@ function isSameFile(path: string, as: {readonly dev: bigint; readonly ino: bigin
 
 /** Who else has the image locked, as far as the mount table tells. */
 export function describeHolder(image: string, mounts: readonly Mount[] = readMounts()): string {
-	const holder = holderOf(image, mounts);
+	const path = resolve(image);
+	const holder = mounts.find(mount => isExt4box(mount) && mount.source === path);
 	return holder === undefined
 		? 'another mount of ext4box has it'
 		: `ext4box has it mounted on ${holder.path}`;
