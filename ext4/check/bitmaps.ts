@@ -285,7 +285,9 @@ class BitmapsPass {
 	#checkMarks(group: Group, index: number): void {
 		const {inodesPerGroup} = this.#state.geometry;
 		const isUninit = (group.flags & groupFlags.inodeUninit) !== 0;
-		const unused = isUninit ? inodesPerGroup : Math.min(group.unusedInodeCount, inodesPerGroup);
+		// What can not be a count marks nothing, for e2fsck either.
+		const said = group.unusedInodeCount > inodesPerGroup ? 0 : group.unusedInodeCount;
+		const unused = isUninit ? inodesPerGroup : said;
 		let found = 0;
 		for (let bit = inodesPerGroup - unused; bit < inodesPerGroup; bit++) {
 			if (isSet(this.#actual, bit)) found++;

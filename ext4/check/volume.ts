@@ -13,6 +13,9 @@ import {checkJournal} from './journal.ts';
 import {checkResizeInode} from './resize-inode.ts';
 import {type CheckState, groupProblem} from './state.ts';
 
+/** A flexible group has 2 to this many groups at most. */
+const flexBitsMax = 31;
+
 /** Checks the volume and claims what lies in fixed places. A sentence where it is not for us to check. */
 export function checkVolume(state: CheckState, fixed: FixedPlaces): string | undefined {
 	fixed.claim(state);
@@ -41,6 +44,10 @@ function checkSuperblock(state: CheckState): void {
 	}
 	if (superblock.uuid.every(byte => byte === 0) && superblock.revision > 0) {
 		state.report('CHECK_UUID_MISSING', {});
+	}
+	if (raw.s_log_groups_per_flex > flexBitsMax) {
+		const values = {found: raw.s_log_groups_per_flex, expected: flexBitsMax};
+		state.report('CHECK_FLEX_GROUP_SIZE', {}, values);
 	}
 	if (!features.has('bigalloc') && raw.s_clusters_per_group !== raw.s_blocks_per_group) {
 		state.report(

@@ -124,6 +124,13 @@ export const volumeFindings = {
 			'The count is beyond what any tool sets. e2fsck takes the superblock for damaged and stops.',
 		e2fsck: ['p0.sb-corrupt'],
 	},
+	CHECK_FLEX_GROUP_SIZE: {
+		severity: 'error',
+		sentence: 'the superblock says that 2^{found} groups make a flexible one; 2^{expected} may',
+		explanation:
+			'The kernel takes such a number for none; e2fsck and all that uses its library refuse the superblock, and take a copy of it.',
+		e2fsck: ['p0.open-failed', 'p0.sb-corrupt'],
+	},
 	CHECK_CLUSTERS_PER_GROUP: {
 		severity: 'error',
 		sentence:

@@ -126,6 +126,11 @@ const damages: readonly {
 		code: 'CHECK_CLUSTERS_PER_GROUP',
 	},
 	{
+		title: 'flexible groups that are too large',
+		commands: ['ssv log_groups_per_flex 40'],
+		code: 'CHECK_FLEX_GROUP_SIZE',
+	},
+	{
 		title: 'a journal named without the feature, which is a file like any',
 		commands: ['feature -has_journal', 'ssv journal_inum 12'],
 		code: 'CHECK_JOURNAL_INODE',
