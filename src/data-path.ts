@@ -8,8 +8,8 @@ import {ioctl, makeDirect} from './syscalls.ts';
 
 /** Pages of x86-64, and of arm64 as most kernels have them: larger blocks can crash a kernel. */
 const pageBytes = 4096;
-/** What transfers past the page cache are multiples of: blocks of 1 KiB are not made of larger ones. */
-const sectorBytes = 512;
+/** BLKSSZGET, for an int. */
+const sectorBytesIoctl = 0x1268;
 
 /** The dialect that the kernel is to be asked for; else why it is not asked. */
 export type DataPathPlan = {readonly dialect: Dialect} | {readonly reason: string};
@@ -19,9 +19,18 @@ export type ImageFacts = {
 	readonly isBlockDevice: boolean;
 	/** In bytes. */
 	readonly blockSize: number;
+	/** What transfers past the page cache are multiples of; of a file, without a meaning. */
+	readonly sectorBytes: number;
 	/** What is read is not what lies on the device. */
 	readonly isReplayedInMemory: boolean;
 };
+
+/** Logical sectors of a block device, in bytes. Throws `SystemError`; no sandbox lets it through. */
+export function sectorBytesOf(imageDescriptor: number): number {
+	const answer = new Int32Array(1);
+	ioctl(imageDescriptor, sectorBytesIoctl, new Uint8Array(answer.buffer));
+	return answer[0] ?? 0;
+}
 
 export function planDataPath(config: ServerConfig, grant: Grant, image: ImageFacts): DataPathPlan {
 	const reason = whyIomapUnwanted(config) ?? whyNotGranted(grant) ?? whyUnfit(grant, image);
@@ -63,11 +72,14 @@ function whyNoLoop({loop}: Grant): string {
 }
 
 function whyUnfit(grant: Grant, image: ImageFacts): string | undefined {
-	const {isBlockDevice, blockSize, isReplayedInMemory} = image;
+	const {isBlockDevice, blockSize, sectorBytes, isReplayedInMemory} = image;
 	if (!isBlockDevice) {
 		return `the image is a file, and the kernel moves data on block devices alone; ${whyNoLoop(grant)}`;
 	}
 	if (blockSize > pageBytes) return `blocks of ${blockSize} bytes are larger than a page`;
+	if (sectorBytes > blockSize) {
+		return `the device's sectors of ${sectorBytes} bytes are larger than blocks of ${blockSize}`;
+	}
 	if (isReplayedInMemory) return 'its journal is replayed in memory alone';
 	return undefined;
 }
@@ -84,6 +96,7 @@ export type LinkOptions = {
 	readonly fuseDescriptor: number;
 	readonly imageDescriptor: number;
 	readonly device: AlignedDevice;
+	readonly sectorBytes: number;
 	/** Where on the device the file system begins, in bytes. */
 	readonly startBytes: number;
 	readonly notify: IomapLink['notify'];
@@ -91,7 +104,8 @@ export type LinkOptions = {
 };
 
 export function makeIomapLink(options: LinkOptions): IomapLink {
-	const {dialect, fuseDescriptor, imageDescriptor, device, startBytes, notify, malformed} = options;
+	const {dialect, fuseDescriptor, imageDescriptor, device, sectorBytes} = options;
+	const {startBytes, notify, malformed} = options;
 	return {
 		dialect,
 		startBytes,

@@ -19,7 +19,7 @@ import {
 import {nodeHashes} from '../images/hashes.ts';
 import {AlignedDevice, openImageOn, printable, RawDevice} from '../images/index.ts';
 import {CountingDevice} from './counting-device.ts';
-import {ioctlsFor, makeIomapLink, planDataPath} from './data-path.ts';
+import {ioctlsFor, makeIomapLink, planDataPath, sectorBytesOf} from './data-path.ts';
 import {errnoOf} from './errno.ts';
 import {describeFailure} from './failure.ts';
 import {Faults} from './faults.ts';
@@ -65,6 +65,8 @@ type Opened = {
 	readonly sandbox: SandboxState;
 	readonly grant: Grant;
 	readonly isBlockDevice: boolean;
+	/** Of a block device; 0 of a file. */
+	readonly sectorBytes: number;
 };
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
@@ -106,6 +108,7 @@ function openVolume(config: ServerConfig): Opened {
 	if (!config.readOnly) outliveSignals();
 	const grant = parseGrant(process.env[grantVariable]);
 	const isBlockDevice = fstatSync(imageDescriptor).isBlockDevice();
+	const sectorBytes = isBlockDevice ? sectorBytesOf(imageDescriptor) : 0;
 	const sandbox = closeSandbox(ioctlsFor(config, grant, isBlockDevice));
 	const raw = new RawDevice(imageDescriptor, {isWritable: !config.readOnly});
 	const aligned = new AlignedDevice(raw);
@@ -124,7 +127,7 @@ function openVolume(config: ServerConfig): Opened {
 	const volume = config.readOnly
 		? Volume.open(device, options)
 		: openWritable(device, config, options);
-	return {volume, device, aligned, offsetBytes, sandbox, grant, isBlockDevice};
+	return {volume, device, aligned, offsetBytes, sandbox, grant, isBlockDevice, sectorBytes};
 }
 
 /**
@@ -155,7 +158,7 @@ function makeTransport(upkeep: Upkeep, isReadOnly: boolean): DeviceTransport {
 
 /** Returns whether all is on the medium. */
 function serve(config: ServerConfig, opened: Opened): boolean {
-	const {volume, device, sandbox, grant, isBlockDevice} = opened;
+	const {volume, device, sandbox, grant, isBlockDevice, sectorBytes} = opened;
 	const say = (text: string) => {
 		const lines = text.split('\n').map(printable);
 		writeError(`ext4box: ${printable(config.imageName)}: ${lines.join('\n')}\n`);
@@ -180,6 +183,7 @@ function serve(config: ServerConfig, opened: Opened): boolean {
 	const dataPath = planDataPath(config, grant, {
 		isBlockDevice,
 		blockSize: volume.geometry.blockSize,
+		sectorBytes,
 		isReplayedInMemory: volume.recovery !== undefined,
 	});
 	const dialect = 'reason' in dataPath ? undefined : dataPath.dialect;
@@ -193,6 +197,7 @@ function serve(config: ServerConfig, opened: Opened): boolean {
 						fuseDescriptor,
 						imageDescriptor,
 						device: opened.aligned,
+						sectorBytes,
 						startBytes: opened.offsetBytes,
 						notify: ({code, payload}) => connection.notify(code, payload),
 						malformed: problem => faults.recordMalformed(problem),

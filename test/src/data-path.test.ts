@@ -1,13 +1,26 @@
 /** Which way data takes, and that the reason given is the true one. */
+import {execFileSync} from 'node:child_process';
+import {closeSync, constants, openSync, truncateSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
 import test from 'ava';
+import {AlignedDevice, RawDevice} from '../../images/index.ts';
 import {v7} from '../../iomap/protocol/v7.ts';
-import {type ImageFacts, ioctlsFor, planDataPath} from '../../src/data-path.ts';
+import {type ImageFacts, ioctlsFor, planDataPath, sectorBytesOf} from '../../src/data-path.ts';
 import {type Grant, parseGrant} from '../../src/grant.ts';
 import type {ServerConfig} from '../../src/mount/server-config.ts';
+import {makeDirect} from '../../src/syscalls.ts';
+import {whyNoLoop} from '../support/loops.ts';
+import {temporary} from '../support/program.ts';
 import {defaultConfig} from '../support/server-config.ts';
+import {serialTestUnless} from '../support/skip.ts';
 
-const device: ImageFacts = {isBlockDevice: true, blockSize: 4096, isReplayedInMemory: false};
-const file: ImageFacts = {...device, isBlockDevice: false};
+const device: ImageFacts = {
+	isBlockDevice: true,
+	blockSize: 4096,
+	sectorBytes: 4096,
+	isReplayedInMemory: false,
+};
+const file: ImageFacts = {...device, isBlockDevice: false, sectorBytes: 0};
 const grantOf = (iomap: string, loop = 'none\t') =>
 	parseGrant(`iomap\t${iomap}\t\nloop\t${loop}\n`);
 const granted = grantOf('granted');
@@ -70,6 +83,7 @@ const refused: [string, Partial<ServerConfig>, Grant, ImageFacts, RegExp][] = [
 	['a file, no loop had', {}, grantOf('granted', 'failed\twhy'), file, /could be had: why$/],
 	['a file, no right', {}, grantOf('granted', 'permission\t'), file, /no right to a loop device/],
 	['large blocks', {}, granted, {...device, blockSize: 8192}, /larger than a page/],
+	['large sectors', {}, granted, {...device, blockSize: 1024}, /of 4096 bytes are larger/],
 	['a replay', {}, granted, {...device, isReplayedInMemory: true}, /replayed in memory/],
 ];
 
@@ -87,3 +101,35 @@ test('no ioctl is left open where the kernel will not be asked', t => {
 		t.deepEqual(ioctlsFor(config, grantOf(answer), true), [], answer);
 	}
 });
+
+for (const sectorBytes of [512, 4096]) {
+	serialTestUnless(
+		whyNoLoop(),
+		`past the page cache of a disk with sectors of ${sectorBytes} bytes, 1 KiB can be had`,
+		t => {
+			const image = join(temporary(t), 'disk.img');
+			writeFileSync(image, '');
+			truncateSync(image, 1 << 20);
+			const attach = ['-f', '--show', '--sector-size', String(sectorBytes), image];
+			const loop = execFileSync('losetup', attach, {encoding: 'utf8'}).trim();
+			const descriptor = openSync(loop, constants.O_RDWR);
+			try {
+				t.is(sectorBytesOf(descriptor), sectorBytes);
+				const raw = new RawDevice(descriptor, {isWritable: true});
+				const device = new AlignedDevice(raw);
+				device.align(sectorBytesOf(descriptor));
+				makeDirect(descriptor);
+				const bytes = new Uint8Array(1024).fill(7);
+				// As the journal's superblock is written.
+				device.write(9 * 1024, bytes);
+				const found = new Uint8Array(1024);
+				device.read(9 * 1024, found);
+				t.deepEqual(found, bytes);
+				if (sectorBytes > 1024) t.throws(() => raw.read(1024, found), {message: /EINVAL/});
+			} finally {
+				closeSync(descriptor);
+				execFileSync('losetup', ['-d', loop]);
+			}
+		},
+	);
+}
