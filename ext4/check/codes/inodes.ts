@@ -502,7 +502,8 @@ export const inodeFindings = {
 	},
 	CHECK_ATTRIBUTE_BLOCK_REFERENCES: {
 		severity: 'error',
-		sentence: 'attribute block {block} counts {found} inodes that use it; {expected} do',
+		sentence:
+			'attribute block {block} has the reference count {found}; by the inodes that use it, it should be {expected}',
 		explanation: 'The block is freed too early or never.',
 		e2fsck: ['p1.extattr-refcount'],
 	},

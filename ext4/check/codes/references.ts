@@ -4,7 +4,8 @@ import type {FindingTable} from '../definition.ts';
 export const referenceFindings = {
 	CHECK_LINK_COUNT: {
 		severity: 'error',
-		sentence: 'inode {inode} says {found} names lead to it; {expected} do',
+		sentence:
+			'inode {inode} has the link count {found}; by the names that lead to it, it should be {expected}',
 		explanation:
 			'Where the count is too low, removing a name frees a file that others still lead to; where it is too high, its space is never freed. e2fsck makes it right.',
 		e2fsck: ['p4.bad-ref-count', 'p4.inconsistent-count'],
@@ -29,7 +30,8 @@ export const referenceFindings = {
 	},
 	CHECK_VALUE_REFERENCES: {
 		severity: 'error',
-		sentence: 'inode {inode} says {found} attributes have their value in it; {expected} do',
+		sentence:
+			'inode {inode} has the reference count {found}; by the attributes that have their value in it, it should be {expected}',
 		explanation:
 			'Where the count is too low, removing an attribute frees what others still use. e2fsck makes it right.',
 		e2fsck: ['p4.ea-inode-ref-count'],
