@@ -20,6 +20,9 @@ import {growTo} from './size.ts';
 /** What the caller wants to do with the mapping; who wants to write asks `beginWrite`. */
 export type BeginFlags = 'read' | 'report';
 
+/** On the device, in bytes from its start: whole blocks. */
+type Space = {readonly address: number; readonly length: number};
+
 export class Mapper {
 	readonly volume: Volume;
 	/** Whether a kernel moves the data of that inode itself, and writes the zeros that it needs. */
@@ -99,13 +102,17 @@ export class Mapper {
 	 * Throws `CorruptError` where what is about to be written to is not a file's to hold: a damaged
 	 * map must not cost the rest of the file system.
 	 */
-	assertData(inode: Inode, mapping: {readonly address: number; readonly length: number}): void {
-		const start = mapping.address / this.#blockSize;
-		if (!isMetadata(this.volume, start, mapping.length / this.#blockSize)) return;
+	assertData(inode: Inode, mapping: Space): void {
+		if (this.isData(mapping)) return;
 		throw new CorruptError('EXT4_BLOCK_IN_USE', "a file's blocks are the file system's own", {
 			inode: inode.number,
-			block: start,
+			block: mapping.address / this.#blockSize,
 		});
+	}
+
+	/** Whether none of it is the file system's own. */
+	isData({address, length}: Space): boolean {
+		return !isMetadata(this.volume, address / this.#blockSize, length / this.#blockSize);
 	}
 
 	#map(inode: Inode, position: number): Mapping {
