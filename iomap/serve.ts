@@ -262,10 +262,12 @@ export class IomapServer {
 	 * What of a mapping the kernel may keep. Where it has data already, the end of a file that may
 	 * grow is asked for each time: see `#writtenOut`. So is what a damaged map puts into the file
 	 * system's own blocks: what is kept is written to without a question, were it told to be read.
+	 * (Which those are is not found out where nothing is ever written.)
 	 */
 	#toKeep(number: number, mapping: Mapping): Mapping | undefined {
 		const isPlaced = mapping.kind === 'mapped' || mapping.kind === 'unwritten';
-		if (isPlaced && !this.#mapper.isData(mapping)) return undefined;
+		const isWritable = this.#mapper.volume.transactions !== undefined;
+		if (isPlaced && isWritable && !this.#mapper.isData(mapping)) return undefined;
 		if (mapping.kind !== 'mapped') return mapping;
 		const wholeEnd = this.#wholeEnd(number);
 		const isPart = wholeEnd < this.#read(number).sizeBytes && !this.#writable.has(number);

@@ -72,3 +72,24 @@ for (const [what, write] of ways) {
 		t.is(Buffer.compare(own(), before), 0);
 	});
 }
+
+testUnless(
+	why,
+	'of a read-only mount the kernel is told all in advance, such blocks as well',
+	t => {
+		const {image, table} = damaged();
+		const {kernel, device} = mountIomap(image, {config: {readOnly: true}});
+		t.true(kernel.mount());
+		const file = kernel.lookup(kernel.root(), 'file');
+		if (file === undefined) return t.fail('no file');
+		kernel.openToRead(file);
+		const before = kernel.trace.length;
+		const found = kernel.readDirect(file, blockSize, blockSize);
+		const own = device.bytes.slice(table * blockSize, (table + 1) * blockSize);
+		t.is(Buffer.compare(found, own), 0);
+		t.deepEqual(
+			kernel.trace.slice(before).filter(line => line.startsWith('(B')),
+			[],
+		);
+	},
+);

@@ -1,5 +1,5 @@
 /** The real server behind a transport of a test's choice: what `src/server-main.ts` puts together. */
-import {type BlockDevice, openForWriting, type Volume} from '../../../ext4/index.ts';
+import {type BlockDevice, openForWriting, Volume} from '../../../ext4/index.ts';
 import {Window} from '../../../images/index.ts';
 import {v7} from '../../../iomap/index.ts';
 import {errnoOf} from '../../../src/errno.ts';
@@ -40,17 +40,19 @@ export type Server = {
 	readonly problems: readonly string[];
 };
 
-function openOn(device: BlockDevice, startBytes: number, clock: {readonly now: Time}): Volume {
+function openOn({device, startBytes = 0, clock, config}: ServerOptions): Volume {
 	let generation = 1;
-	return openForWriting(new Window(device, startBytes, device.sizeBytes - startBytes), {
+	const window = new Window(device, startBytes, device.sizeBytes - startBytes);
+	if (config?.readOnly === true) return Volume.open(window);
+	return openForWriting(window, {
 		clock: () => clock.now,
 		randomUint32: () => generation++,
 	});
 }
 
 export function makeServer(options: ServerOptions): Server {
-	const {transport, device, clock, startBytes = 0} = options;
-	const volume = options.volume ?? openOn(device, startBytes, clock);
+	const {transport, startBytes = 0} = options;
+	const volume = options.volume ?? openOn(options);
 	const config: ServerConfig = {
 		...defaultConfig,
 		readOnly: false,
