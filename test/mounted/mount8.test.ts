@@ -296,3 +296,20 @@ mounts(
 	},
 	missing('fuse2fs'),
 );
+
+mounts(
+	'an ordinary user unmounts what is theirs and another’s, with the options that they may give',
+	(t, place) => {
+		const out = place.run(`
+			for options in '' -l -v; do
+				user fuse2fs -o fakeroot $IMAGE $DIR 2>/dev/null >&2
+				findmnt -rno FSTYPE $DIR
+				! other umount $options $DIR 2>/dev/null
+				user umount $options $DIR >/dev/null
+				! findmnt $DIR
+			done
+		`);
+		t.is(out, 'fuse.ext4\n'.repeat(3));
+	},
+	missing('fuse2fs') ?? missing('fusermount3'),
+);
