@@ -305,6 +305,11 @@ function main(): void {
 		process.exitCode = 1;
 		return;
 	}
+	if (opened.volume.superblock.hasErrors) {
+		// Before the mount is there: a daemon's last chance to be read.
+		const advice = 'an earlier user found errors in it: "ext4box check" tells which';
+		writeError(`ext4box: ${printable(config.imageName)}: warning: ${advice}\n`);
+	}
 	writeSync(readyDescriptor, 'R');
 	signOfLife.start();
 	opened.volume.cache.budget.limit(requestLimits, {

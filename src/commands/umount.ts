@@ -2,6 +2,7 @@ import {assertUtf8} from '../argument-bytes.ts';
 import {CliError} from '../cli-error.ts';
 import {parseCommand} from '../command-line.ts';
 import {log, setLogLevel} from '../log.ts';
+import {askStatus} from '../mount/ask-status.ts';
 import {findPrograms, launchUnmount, type Programs, unmountHelper} from '../mount/launch.ts';
 import {
 	findOtherNamespaces,
@@ -31,7 +32,8 @@ Examples
   ext4box umount mnt
   ext4box umount --lazy mnt
 
-Exit status: 0 unmounted, 1 failed (in use, not yours, nothing mounted), 2 wrong usage.
+Exit status: 0 unmounted, 1 failed (in use, not yours, nothing mounted) or unmounted with a loss, 2 wrong
+usage.
 `;
 
 /** `ext4box umount`: see usage. Tests give another helper. */
@@ -59,12 +61,18 @@ async function unmount(directory: string, isLazy: boolean, helper: string): Prom
 	const supervisors = findSupervisors(mount);
 	// Whoever holds a file open on a mount without a server holds a dead one: no reason to refuse.
 	const isDead = supervisors.length === 0 && (await probe(mount)) === 'dead';
+	const loss = isDead ? null : await findLoss(mount);
 	const failure = await launchUnmount(mount, helper, isLazy || isDead);
 	if (failure !== null) {
 		throw new CliError(failure.code === 'busy' ? describeBusy(mount, failure.text) : failure.text);
 	}
 	if (!isLazy) {
 		await wait(supervisors, mount);
+	}
+	if (loss !== null) {
+		throw new CliError(
+			`${mount.path} is unmounted, but not all that was written is in the image: writing was given up (${loss})`,
+		);
 	}
 }
 
@@ -99,6 +107,13 @@ function describeBusy(mount: Mount, words: string): string {
 		.map(user => `${user.name} (${user.pid})`);
 	const who = users.length === 0 ? '' : ` by ${users.join(', ')}`;
 	return `${mount.path} is in use${who}: end that, or unmount it with --lazy`;
+}
+
+/** Why a writable mount no longer writes; null where it does, or does not answer. */
+async function findLoss(mount: Mount): Promise<string | null> {
+	if (mount.options.includes('ro')) return null;
+	const answer = await askStatus(mount.path);
+	return answer.kind === 'answered' ? (answer.status.writing?.failure ?? null) : null;
 }
 
 /** Nobody should sit before a command that says nothing for longer. */

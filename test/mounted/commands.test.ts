@@ -96,7 +96,7 @@ mounts(
 		t.true(said.err.includes(readOnlyLine));
 		t.regex(
 			said.err,
-			/mounted on .*\/mnt by fusermount3 \(device 0:\d+, supervisor \d+\)\next4box: sandbox: not known\n$/,
+			/mounted on .*\/mnt by fusermount3 \(device 0:\d+, supervisor \d+\)\next4box: sandbox, data: not known\n$/,
 		);
 		t.is((await playground.run('/bin/cat', 'mnt/hello')).out, 'hello\n');
 		t.is((await ext4box(playground, 'serve', 'umount', 'mnt')).code, 0);

@@ -612,3 +612,37 @@ writes(
 	},
 	{isOrdinary: true},
 );
+
+bothWrite(
+	'an image that an earlier user found errors in is mounted, and that is said',
+	(t, place) => {
+		execFileSync('debugfs', ['-w', '-R', 'ssv state 3', place.image], {stdio: 'ignore'});
+		const {status, stderr} = place.cli('mount', place.image, place.mountpoint, '-o', 'rw');
+		t.is(status, 0);
+		t.regex(stderr, /disk\.img: warning: an earlier user found errors in it: "ext4box check"/);
+		place.umount();
+	},
+);
+
+writes('umount tells of what was lost because the disk below was full', (t, place) => {
+	const host = path.join(place.folder, 'host');
+	fs.mkdirSync(host);
+	execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', host]);
+	try {
+		const image = path.join(host, 'disk.img');
+		execFileSync('cp', ['--sparse=always', place.image, image]);
+		t.is(place.cli('mount', image, place.mountpoint, '-o', 'rw').status, 0);
+		t.throws(() => place.sh('head -c 8000000 /dev/urandom > big; sync big'));
+		// The journal was never written to: it has no room on the disk either.
+		t.throws(() => place.sh('mkdir $(seq 300); sync 1'));
+		const {status, stderr} = place.cli('umount', place.mountpoint);
+		t.is(mountAt(place.mountpoint), null);
+		t.is(status, 1, stderr);
+		t.regex(
+			stderr,
+			/is unmounted, but not all that was written is in the image: writing was given/,
+		);
+	} finally {
+		execFileSync('umount', ['-l', host]);
+	}
+});
