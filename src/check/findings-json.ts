@@ -2,15 +2,9 @@
 import type {CheckSummary} from '../../ext4/check/check.ts';
 import type {Finding, FindingValue} from '../../ext4/check/finding.ts';
 import {jsonBytes} from '../output.ts';
+import type {CheckedImage} from './checked-image.ts';
 import {messageText, pathBytes} from './place-text.ts';
-import {repairCommand, statusOf, verdictOf} from './verdict.ts';
-
-/** What was checked, and where it lies. */
-export type CheckedImage = {
-	readonly path: Uint8Array;
-	readonly offsetBytes: number;
-	readonly partition: number | undefined;
-};
+import {repairOf, statusOf, verdictOf} from './verdict.ts';
 
 function value(of: FindingValue): number | string | null {
 	return of ?? null;
@@ -35,9 +29,8 @@ export function findingJson(finding: Finding) {
 
 export function summaryJson(summary: CheckSummary, image: CheckedImage) {
 	const {outcome, reason, advice, severities, codes, volume, givenUp, replayed} = summary;
-	const verdict = verdictOf(summary);
 	return {
-		verdict,
+		verdict: verdictOf(summary),
 		exitStatus: statusOf(summary),
 		outcome,
 		reason: reason ?? null,
@@ -48,7 +41,7 @@ export function summaryJson(summary: CheckSummary, image: CheckedImage) {
 		notFinished: givenUp,
 		replayed: replayed ?? null,
 		memoryBytes: summary.memoryBytes,
-		repair: verdict === 'findings' ? repairCommand(image.path, image.offsetBytes) : null,
+		repair: repairOf(summary, image) ?? null,
 	};
 }
 

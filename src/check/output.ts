@@ -7,10 +7,11 @@ import {printable} from '../../images/index.ts';
 import {countOf} from '../format.ts';
 import {print, printJson, printLine, quoteName, toJsonText} from '../output.ts';
 import {programVersion} from '../version.ts';
-import {type CheckedImage, findingJson, imageJson, summaryJson} from './findings-json.ts';
+import type {CheckedImage} from './checked-image.ts';
+import {findingJson, imageJson, summaryJson} from './findings-json.ts';
 import {messageText, placeText} from './place-text.ts';
 import {sarifLog} from './sarif.ts';
-import {repairCommand, replayText, usageText, verdictOf, verdictText} from './verdict.ts';
+import {repairOf, replayText, usageText, verdictText} from './verdict.ts';
 
 export type FindingsWriter = {
 	finding(finding: Finding): void;
@@ -29,12 +30,10 @@ function severityText(severity: Severity): string {
 
 export class TextWriter implements FindingsWriter {
 	readonly #image: CheckedImage;
-	readonly #isLive: boolean;
 	#count = 0;
 
-	constructor(image: CheckedImage, isLive: boolean) {
+	constructor(image: CheckedImage) {
 		this.#image = image;
-		this.#isLive = isLive;
 	}
 
 	finding(finding: Finding): void {
@@ -56,18 +55,18 @@ export class TextWriter implements FindingsWriter {
 		for (const {pass, why} of summary.givenUp) {
 			printLine(`${name}: not finished, pass ${pass}: ${printable(why)}`);
 		}
-		const replay = replayText(summary);
+		const replay = replayText(summary, this.#image.isInUse);
 		if (replay !== undefined) printLine(`${name}: ${replay}.`);
 		const usage = usageText(summary);
 		if (usage !== undefined) printLine(`${name}: ${usage}`);
 		printLine(`${name}: ${verdictText(summary)}`);
-		if (this.#isLive && summary.severities.error > 0) {
-			printLine(`${name}: it is in use: what is half way through a change looks like damage`);
+		if (this.#image.isInUse && summary.severities.error > 0) {
+			printLine(
+				`${name}: it is in use: what is half way through a change looks like damage. Check it again when it is not, before anything is repaired`,
+			);
 		}
-		if (verdictOf(summary) === 'findings') {
-			const command = repairCommand(this.#image.path, this.#image.offsetBytes);
-			printLine(`To repair it, on a copy first: ${command}`);
-		}
+		const repair = repairOf(summary, this.#image);
+		if (repair !== undefined) printLine(`To repair it, on a copy first: ${repair}`);
 		if (summary.advice !== undefined) printLine(printable(summary.advice));
 	}
 }

@@ -5,7 +5,7 @@
 import type {CheckSummary} from '../../ext4/check/check.ts';
 import {type FindingCode, findingTable} from '../../ext4/check/codes.ts';
 import type {Finding} from '../../ext4/check/finding.ts';
-import type {CheckedImage} from './findings-json.ts';
+import type {CheckedImage} from './checked-image.ts';
 import {messageText, placeText} from './place-text.ts';
 import {statusOf, verdictOf} from './verdict.ts';
 

@@ -3,6 +3,7 @@ import type {CheckSummary} from '../../ext4/check/check.ts';
 import {printable, sizeText} from '../../images/index.ts';
 import {countOf} from '../format.ts';
 import {quoteName} from '../output.ts';
+import type {CheckedImage} from './checked-image.ts';
 
 /** As e2fsck has them, as far as a checker that changes nothing can have them. */
 export const checkStatus = {clean: 0, findings: 4, notChecked: 8, usage: 16} as const;
@@ -34,6 +35,12 @@ export function repairCommand(imagePath: Uint8Array, offsetBytes: number): strin
 	// A name that begins with a dash would be taken for an option.
 	const safe = imagePath[0] === 0x2d ? Buffer.concat([Buffer.from('./'), name]) : name;
 	return `e2fsck -f ${quoteName(safe)}`;
+}
+
+/** The command that would repair what was found; undefined where none would, or none may. */
+export function repairOf(summary: CheckSummary, image: CheckedImage): string | undefined {
+	if (verdictOf(summary) !== 'findings' || image.isInUse) return undefined;
+	return repairCommand(image.path, image.offsetBytes);
 }
 
 function countsText({severities}: CheckSummary): string {
@@ -70,10 +77,28 @@ export function verdictText(summary: CheckSummary): string {
 	}
 }
 
-/** What the journal holds; undefined where it was brought home. */
-export function replayText({replayed}: CheckSummary): string | undefined {
+/**
+ * What the journal holds; undefined where it was brought home. Of an image in use that is nothing to
+ * mend, and whoever mended it under its user's hands would damage it: no command is told then.
+ */
+export function replayText(
+	{replayed}: Pick<CheckSummary, 'replayed'>,
+	isInUse: boolean,
+): string | undefined {
 	if (replayed === undefined) return undefined;
-	const fast =
-		replayed.fastCommits > 0 ? ` and ${countOf(replayed.fastCommits, 'fast commit')}` : '';
-	return `the journal holds ${countOf(replayed.transactions, 'transaction')}${fast} (${countOf(replayed.blocks, 'block')}) yet to be brought home, as after a crash; what was checked is the file system as it is then. Mounting it, or "e2fsck -p", brings them home`;
+	const {transactions, blocks, fastCommits} = replayed;
+	const held: string[] = [];
+	if (transactions > 0) {
+		held.push(`${countOf(transactions, 'transaction')} (${countOf(blocks, 'block')})`);
+	}
+	if (fastCommits > 0) held.push(countOf(fastCommits, 'fast commit'));
+	if (held.length === 0) {
+		if (isInUse) return undefined;
+		return 'it was not unmounted, but its journal holds nothing that is yet to be brought home';
+	}
+	const what = `the journal holds ${held.join(' and ')} yet to be brought home`;
+	const then = 'what was checked is the file system as it is then';
+	if (isInUse) return `${what}, which is to be expected of an image in use; ${then}`;
+	const isOne = transactions + fastCommits === 1;
+	return `${what}, as after a crash; ${then}. Mounting it, or "e2fsck -p", brings ${isOne ? 'it' : 'them'} home`;
 }

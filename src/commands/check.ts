@@ -5,9 +5,9 @@ import {isExpectedError} from '../../ext4/index.ts';
 import {readSuperblock} from '../../ext4/superblock.ts';
 import {type OpenedImage, openImage} from '../../images/index.ts';
 import {argumentBytes} from '../argument-bytes.ts';
+import type {CheckedImage} from '../check/checked-image.ts';
 import {Interrupted, runEngine} from '../check/engine.ts';
 import {allCodes, explanationOf} from '../check/explain.ts';
-import type {CheckedImage} from '../check/findings-json.ts';
 import {whyInUse} from '../check/in-use.ts';
 import {
 	type FindingsWriter,
@@ -40,7 +40,8 @@ Options:
   --sarif            a log in SARIF 2.1.0, for code hosts and viewers
   --max-findings N   print no more than N findings, and count the rest (10000)
   --jobs N           threads that scan inode tables (one a core for large images, at most 4)
-  --live             check even an image that is in use, which may look damaged for it
+  --live             check even an image that is in use, which may look damaged for it; no command
+                     to repair it is told then
   --partition N      the file system is in this partition (found by itself where only one is ext)
   --offset BYTES     the file system starts here; 0x… for hexadecimal, with K, M, G or T for powers
                      of 1024, with s for sectors of 512 bytes
@@ -148,13 +149,10 @@ async function checkImage(imagePath: string, settings: Settings): Promise<number
 		path: argumentBytes(imagePath),
 		offsetBytes: image.offsetBytes,
 		partition: image.partition?.number,
+		// Who asks for --live may know of a user that we can't see, such as a virtual machine.
+		isInUse: settings.isLive,
 	};
-	return await checkAndPrint(
-		imagePath,
-		image,
-		writerFor(settings, checked, reason !== null),
-		settings,
-	);
+	return await checkAndPrint(imagePath, image, writerFor(settings, checked), settings);
 }
 
 /** Whatever keeps an image from being opened keeps it from being checked. */
@@ -168,10 +166,10 @@ function open(imagePath: string, {where}: Settings): OpenedImage {
 	}
 }
 
-function writerFor({format}: Settings, image: CheckedImage, isLive: boolean): FindingsWriter {
+function writerFor({format}: Settings, image: CheckedImage): FindingsWriter {
 	switch (format) {
 		case 'text':
-			return new TextWriter(image, isLive);
+			return new TextWriter(image);
 		case 'json':
 			return new JsonWriter(image);
 		case 'lines':

@@ -61,7 +61,7 @@ export function gatherFindings(image: OpenedImage, volume: Volume | undefined): 
 	const order = {error: 0, warning: 1, note: 2} as const;
 	rows.sort((a, b) => order[a.severity] - order[b.severity]);
 	const parts = [sentence(verdictText(summary)), ...summary.givenUp.map(({why}) => sentence(why))];
-	const replay = replayText(summary);
+	const replay = replayText(summary, false);
 	if (replay !== undefined) parts.push(sentence(replay));
 	return {rows, restCount: count - toldCount, summary: parts.join(' ')};
 }

@@ -9,7 +9,7 @@ import {allCodes, explanationOf, wrap} from '../../src/check/explain.ts';
 import {isLockedForWriting} from '../../src/check/in-use.ts';
 import {barText, partDone} from '../../src/check/progress.ts';
 import {uriOf} from '../../src/check/sarif.ts';
-import {repairCommand} from '../../src/check/verdict.ts';
+import {repairCommand, replayText} from '../../src/check/verdict.ts';
 import {debugfs, e2fsprogs} from '../support/e2fsprogs.ts';
 import {type Schema, violations} from '../support/json-schema.ts';
 import {makeImage} from '../support/made-image.ts';
@@ -261,6 +261,34 @@ test('a journal that was not brought home is told, and is no damage', t => {
 	const {status, stdout} = run(['check', path]);
 	t.is(status, 0, stdout);
 	t.regex(stdout, /the journal holds 1 transaction \(\d+ blocks?\) yet to be brought home/);
+	t.regex(stdout, /as after a crash; .* "e2fsck -p", brings it home\.$/m);
+	const live = run(['check', '--live', path]).stdout;
+	t.regex(live, /holds 1 transaction .* home, which is to be expected of an image in use; /);
+	t.notRegex(live, /e2fsck|crash/);
+});
+
+test('a journal that holds nothing is not said to hold 0 transactions', t => {
+	const path = join(temporary(t), 'image');
+	fs.copyFileSync(image.path, path);
+	debugfs([Buffer.from('feature needs_recovery')], path);
+	const {status, stdout} = run(['check', path]);
+	t.is(status, 0, stdout);
+	t.regex(stdout, /it was not unmounted, but its journal holds nothing/);
+	t.notRegex(run(['check', '--live', path]).stdout, /journal/);
+	const replayed = {transactions: 0, blocks: 0, fastCommits: 2};
+	t.regex(
+		replayText({replayed}, false) ?? '',
+		/^the journal holds 2 fast commits yet .* brings them home$/,
+	);
+});
+
+test('of an image in use no command is told that would repair it', t => {
+	const path = damaged(t);
+	const {status, stdout} = run(['check', '--live', path]);
+	t.is(status, 4, stdout);
+	t.regex(stdout, /^.*: it is in use: /m);
+	t.notRegex(stdout, /e2fsck/);
+	t.is(json(t, ['--live', path], 4).summary.repair, null);
 });
 
 test('what can not be checked is said, with exit status 8', t => {
