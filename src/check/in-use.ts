@@ -31,6 +31,12 @@ function hasWriter(image: string): boolean {
 	return isLockedForWriting(readFileSync('/proc/locks', 'utf8'), major, minor, ino);
 }
 
+/** Why an image in use is refused, as `whyInUse` has it, by a command that has --live. */
+export function refusalText(image: string, reason: string, verb: 'check' | 'report'): string {
+	const what = verb === 'check' ? 'check it' : 'make a report of it';
+	return `${image}: ${reason}: what is half way through a change looks like damage. Unmount it first, or ${what} as it is with --live`;
+}
+
 /** Who may be changing `image`, in a sentence; null where nobody is known to. */
 export function whyInUse(image: string, machine: Machine = thisMachine()): string | null {
 	const kernel = whyKernelHasIt(image, machine);

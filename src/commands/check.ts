@@ -8,7 +8,7 @@ import {argumentBytes} from '../argument-bytes.ts';
 import type {CheckedImage} from '../check/checked-image.ts';
 import {Interrupted, runEngine} from '../check/engine.ts';
 import {allCodes, explanationOf} from '../check/explain.ts';
-import {whyInUse} from '../check/in-use.ts';
+import {refusalText, whyInUse} from '../check/in-use.ts';
 import {
 	type FindingsWriter,
 	JsonLinesWriter,
@@ -138,10 +138,7 @@ function formatOf(values: {json?: string | undefined; sarif?: boolean | undefine
 async function checkImage(imagePath: string, settings: Settings): Promise<number> {
 	const reason = whyInUse(imagePath);
 	if (reason !== null && !settings.isLive) {
-		throw new CliError(
-			`${imagePath}: ${reason}: what is half way through a change looks like damage. Unmount it first, or check it as it is with --live`,
-			checkStatus.notChecked,
-		);
+		throw new CliError(refusalText(imagePath, reason, 'check'), checkStatus.notChecked);
 	}
 	using image = open(imagePath, settings);
 	for (const problem of image.problems) log.warn(`${imagePath}: ${problem}`);

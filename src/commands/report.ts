@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import {basename} from 'node:path';
 import {openImage} from '../../images/index.ts';
 import {argumentBytes} from '../argument-bytes.ts';
+import {refusalText, whyInUse} from '../check/in-use.ts';
 import {CliError, UsageError} from '../cli-error.ts';
 import {parseCommand} from '../command-line.ts';
 import {about} from '../failure.ts';
@@ -22,6 +23,7 @@ Options:
   -o, --output FILE  where to write it; - for the standard output. An existing file is not replaced
   -f, --force        unless this is given
   --no-check         leave the checker out, which takes most of the time
+  --live             report even on an image that is in use, which may look damaged for it
   --partition N      the file system is in this partition (found by itself where only one is ext)
   --offset BYTES     the file system starts here; 0x… for hexadecimal, with K, M, G or T for powers
                      of 1024, with s for sectors of 512 bytes
@@ -35,6 +37,7 @@ const options = {
 	output: {type: 'string', short: 'o'},
 	force: {type: 'boolean', short: 'f'},
 	'no-check': {type: 'boolean'},
+	live: {type: 'boolean'},
 	offset: {type: 'string'},
 	partition: {type: 'string'},
 } as const;
@@ -47,6 +50,9 @@ export async function run(args: string[]): Promise<number> {
 		throw new UsageError('where to? Name a file with -o FILE.html; see "ext4box help report"');
 	}
 	const where = placeOf(values);
+	const isLive = values.live === true;
+	const reason = whyInUse(imagePath);
+	if (reason !== null && !isLive) throw new CliError(refusalText(imagePath, reason, 'report'));
 	const page = await about(imagePath, () => {
 		using image = openImage(argumentBytes(imagePath), {...where, acceptsBackup: true});
 		for (const problem of image.problems) log.warn(`${imagePath}: ${problem}`);
@@ -54,6 +60,7 @@ export async function run(args: string[]): Promise<number> {
 			imageName: basename(imagePath),
 			madeAt: new Date(),
 			isChecked: values['no-check'] !== true,
+			isInUse: isLive,
 		});
 	});
 	if (output === '-') print(page);

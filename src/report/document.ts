@@ -35,7 +35,12 @@ export type Subject = {
 	readonly imageName: string;
 	/** When it was made, as text. */
 	readonly madeAt: string;
+	readonly isInUse: boolean;
 };
+
+const inUseNotice = html`<section class="notice" aria-labelledby="in-use-head"><h2 id="in-use-head">Read while it was in use</h2>
+<p>What was half way through a change looks like damage here, and what has not reached the image yet is missing. Nothing should be repaired by this page.</p></section>
+`;
 
 const markedFindingsMax = 2000;
 
@@ -60,7 +65,7 @@ function pageOf(subject: Subject, lead: string, body: Markup, data: Markup | und
 <body>
 <a class="skip" href="#content">Skip to the report</a>
 <header><div><h1>${subject.title}</h1><p>${lead}</p></div><button type="button" id="theme" hidden>Dark</button></header>
-<main id="content">${body}</main>
+<main id="content">${subject.isInUse ? inUseNotice : undefined}${body}</main>
 <footer><p>${subject.imageName}, read on ${subject.madeAt} by ext4box report. Nothing in the image was changed, and this page asks the network for nothing.</p></footer>
 ${data}<script>${new Markup(script)}</script>
 </body>

@@ -46,7 +46,11 @@ function rowOf(finding: Finding, volume: Volume | undefined): FindingRow {
  * Checks the whole image; its findings come with it, errors first. `volume` tells where an inode
  * lies, where one could be opened.
  */
-export function gatherFindings(image: OpenedImage, volume: Volume | undefined): FindingsPart {
+export function gatherFindings(
+	image: OpenedImage,
+	volume: Volume | undefined,
+	isInUse: boolean,
+): FindingsPart {
 	const rows: FindingRow[] = [];
 	const findings = check(image.device, {maxFindings: rowsMax});
 	let step = findings.next();
@@ -61,7 +65,7 @@ export function gatherFindings(image: OpenedImage, volume: Volume | undefined): 
 	const order = {error: 0, warning: 1, note: 2} as const;
 	rows.sort((a, b) => order[a.severity] - order[b.severity]);
 	const parts = [sentence(verdictText(summary)), ...summary.givenUp.map(({why}) => sentence(why))];
-	const replay = replayText(summary, false);
+	const replay = replayText(summary, isInUse);
 	if (replay !== undefined) parts.push(sentence(replay));
 	return {rows, restCount: count - toldCount, summary: parts.join(' ')};
 }

@@ -13,6 +13,8 @@ export type ReportOptions = {
 	readonly imageName: string;
 	readonly madeAt: Date;
 	readonly isChecked: boolean;
+	/** Whether somebody may change the image meanwhile: the page says so. */
+	readonly isInUse: boolean;
 };
 
 /** The facts, which include those of the journal; undefined where that is broken. */
@@ -27,18 +29,20 @@ function textOf(plain: string | undefined, base64: string | undefined): string {
 
 /** The page as HTML. Throws `DeviceError` where the image can't be read at all. */
 export function makeReport(image: OpenedImage, options: ReportOptions): string {
+	const {isInUse} = options;
 	const problems = new Problems();
 	const imageName = shownName(Buffer.from(options.imageName));
 	const madeAt = `${options.madeAt.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 	const volume = openAsWellAsPossible(image.device, problems);
-	const findings = options.isChecked ? gatherFindings(image, volume) : undefined;
+	const findings = options.isChecked ? gatherFindings(image, volume, isInUse) : undefined;
 	if (volume === undefined) {
-		return brokenPage({title: imageName, imageName, madeAt}, problems, findings);
+		return brokenPage({title: imageName, imageName, madeAt, isInUse}, problems, findings);
 	}
 	const survey = surveyVolume(volume, image.sizeBytes, problems);
 	const facts = tryFacts(volume, image, problems);
 	const label = textOf(facts?.label, facts?.labelBase64);
-	const subject: Subject = {title: label === '' ? imageName : label, imageName, madeAt};
+	const title = label === '' ? imageName : label;
+	const subject: Subject = {title, imageName, madeAt, isInUse};
 	const lastMountedOn = textOf(facts?.lastMountedOn, facts?.lastMountedOnBase64);
 	return reportPage({subject, survey, facts, lastMountedOn, problems, findings});
 }

@@ -1,4 +1,4 @@
-/** `check` of an image that is in use: refused with a clear word, unless asked for by name. */
+/** `check` and `report` of an image that is in use: refused with a clear word, unless asked for by name. */
 import {execFileSync} from 'node:child_process';
 import * as fs from 'node:fs';
 import {makeImage} from '../support/made-image.ts';
@@ -19,6 +19,12 @@ serialTestUnless(
 		t.true(refused.stderr.includes(`ext4box has it mounted on ${mount.directory}`), refused.stderr);
 		t.regex(refused.stderr, /--live/);
 		t.is(run(['check', '--live', image.path]).status, 0);
+		const noReport = run(['report', image.path, '-o', '-']);
+		t.is(noReport.status, 1);
+		t.is(noReport.stdout, '');
+		t.true(noReport.stderr.includes(`ext4box has it mounted on ${mount.directory}: `));
+		t.regex(noReport.stderr, /--live/);
+		t.is(run(['report', '--live', image.path, '-o', '-']).status, 0);
 		t.is(await mount.close(), 0);
 		t.is(run(['check', image.path]).status, 0);
 	},

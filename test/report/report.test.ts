@@ -230,6 +230,16 @@ test('an image in which nothing can be opened still has a page', t => {
 	hasNo(t, page, /id="map"/);
 });
 
+test('of an image in use the page says that it was, and tells no repair', t => {
+	const path = copyOf(t);
+	debugfs([Buffer.from('jo'), Buffer.from('jw -b 5000 /dev/zero'), Buffer.from('jc')], path);
+	const live = report(t, path, '--live');
+	has(t, live, /<h2 id="in-use-head">Read while it was in use<\/h2>/);
+	has(t, live, /to be expected of an image in use/);
+	hasNo(t, live, /e2fsck -p/);
+	hasNo(t, report(t, path), /Read while it was in use/);
+});
+
 test('a partition is found by its number', t => {
 	const path = join(temporary(t), 'disk');
 	const bytes = Buffer.alloc(2 ** 20 + 8 * 2 ** 20);
