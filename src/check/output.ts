@@ -11,7 +11,7 @@ import type {CheckedImage} from './checked-image.ts';
 import {findingJson, imageJson, summaryJson} from './findings-json.ts';
 import {messageText, placeText} from './place-text.ts';
 import {sarifLog} from './sarif.ts';
-import {repairOf, replayText, usageText, verdictText} from './verdict.ts';
+import {repairText, replayText, usageText, verdictText} from './verdict.ts';
 
 export type FindingsWriter = {
 	finding(finding: Finding): void;
@@ -60,13 +60,8 @@ export class TextWriter implements FindingsWriter {
 		const usage = usageText(summary);
 		if (usage !== undefined) printLine(`${name}: ${usage}`);
 		printLine(`${name}: ${verdictText(summary)}`);
-		if (this.#image.isInUse && summary.severities.error > 0) {
-			printLine(
-				`${name}: it is in use: what is half way through a change looks like damage. Check it again when it is not, before anything is repaired`,
-			);
-		}
-		const repair = repairOf(summary, this.#image);
-		if (repair !== undefined) printLine(`To repair it, on a copy first: ${repair}`);
+		const repair = repairText(summary, this.#image);
+		if (repair !== undefined) printLine(repair);
 		if (summary.advice !== undefined) printLine(printable(summary.advice));
 	}
 }

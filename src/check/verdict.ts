@@ -28,19 +28,41 @@ export function statusOf(summary: CheckSummary): number {
 	}
 }
 
+/** A name as an argument: one that begins with a dash would be taken for an option. */
+function argumentName(name: Uint8Array): string {
+	return quoteName(name[0] === 0x2d ? Buffer.concat([Buffer.from('./'), name]) : name);
+}
+
 /** The command that would repair; e2fsck takes an offset as a part of the name. */
 export function repairCommand(imagePath: Uint8Array, offsetBytes: number): string {
 	const place = offsetBytes === 0 ? '' : `?offset=${offsetBytes}`;
-	const name = Buffer.concat([imagePath, Buffer.from(place)]);
-	// A name that begins with a dash would be taken for an option.
-	const safe = imagePath[0] === 0x2d ? Buffer.concat([Buffer.from('./'), name]) : name;
-	return `e2fsck -f ${quoteName(safe)}`;
+	return `e2fsck -f ${argumentName(Buffer.concat([imagePath, Buffer.from(place)]))}`;
 }
 
 /** The command that would repair what was found; undefined where none would, or none may. */
 export function repairOf(summary: CheckSummary, image: CheckedImage): string | undefined {
-	if (verdictOf(summary) !== 'findings' || image.isInUse) return undefined;
+	if (verdictOf(summary) !== 'findings' || image.isInUse || isCutOff(summary)) return undefined;
 	return repairCommand(image.path, image.offsetBytes);
+}
+
+function isCutOff({codes}: CheckSummary): boolean {
+	return codes.has('CHECK_DEVICE_TOO_SHORT');
+}
+
+/** What is to be done about errors, in a sentence; undefined where there are none. */
+export function repairText(summary: CheckSummary, image: CheckedImage): string | undefined {
+	if (verdictOf(summary) !== 'findings') return undefined;
+	if (image.isInUse) {
+		return 'It is in use: what is half way through a change looks like damage. Check it again when it is not, before anything is repaired';
+	}
+	if (!isCutOff(summary)) return `To repair it, on a copy first: ${repairOf(summary, image)}`;
+	const advice = "It is cut off, and e2fsck can't repair it as it is: get the whole of it";
+	const {volume} = summary;
+	// What cuts a partition off may be the table, and behind it may lie another.
+	if (volume === undefined || image.partition !== undefined) return advice;
+	const bytes = image.offsetBytes + volume.blockCount * volume.blockSize;
+	const name = argumentName(image.path);
+	return `${advice}. Where that is lost, give a copy its size back, and repair what is left: truncate -s ${bytes} ${name} && ${repairCommand(image.path, image.offsetBytes)}`;
 }
 
 function countsText({severities}: CheckSummary): string {

@@ -282,11 +282,29 @@ test('a journal that holds nothing is not said to hold 0 transactions', t => {
 	);
 });
 
+test('an image that is cut off is not said to be repaired by e2fsck as it is', t => {
+	const path = join(temporary(t), 'image');
+	fs.copyFileSync(image.path, path);
+	const {size} = fs.statSync(path);
+	fs.truncateSync(path, size - 2 ** 20);
+	const {status, stdout} = run(['check', path]);
+	t.is(status, 4, stdout);
+	t.regex(stdout, /^It is cut off, and e2fsck can't repair it as it is: get the whole of it\./m);
+	t.is(json(t, [path], 4).summary.repair, null);
+	e2fsprogs('e2fsck', ['-fy', path], [8]);
+	// What it tells instead does repair it.
+	const command = /: truncate -s (\d+) (\S+) && e2fsck -f (\S+)$/m.exec(stdout);
+	t.deepEqual(command?.slice(1), [String(size), path, path]);
+	fs.truncateSync(path, size);
+	e2fsprogs('e2fsck', ['-fy', path], [0, 1]);
+	t.is(run(['check', path]).status, 0);
+});
+
 test('of an image in use no command is told that would repair it', t => {
 	const path = damaged(t);
 	const {status, stdout} = run(['check', '--live', path]);
 	t.is(status, 4, stdout);
-	t.regex(stdout, /^.*: it is in use: /m);
+	t.regex(stdout, /^It is in use: /m);
 	t.notRegex(stdout, /e2fsck/);
 	t.is(json(t, ['--live', path], 4).summary.repair, null);
 });
