@@ -51,6 +51,8 @@ export class IomapServer {
 	readonly #openCounts = new Map<number, number>();
 	/** Of those that are open, the ones that may be written to. */
 	readonly #writable = new Set<number>();
+	/** Nothing may be written for now: the kernel is to ask each time, and be refused. */
+	#isWithdrawn = false;
 	/** Why the end of a write could not be recorded, until somebody has been told. */
 	readonly #failures = new Map<number, unknown>();
 
@@ -65,12 +67,16 @@ export class IomapServer {
 	 * The mapping that covers `question.position`, with space where something is to be written.
 	 *
 	 * Throws `FileError` (EAGAIN where there is no space and none may be given; ENOSPC, EDQUOT,
-	 * EFBIG, EOPNOTSUPP for what is to be written all or nothing), `CorruptError`, `DeviceError`.
+	 * EFBIG, EOPNOTSUPP for what is to be written all or nothing; EROFS for all that is to be written
+	 * while nothing may be), `CorruptError`, `DeviceError`.
 	 */
 	begin(question: BeginQuestion, options: ChangeOptions = {}): Mapping {
 		const {inode: number, position, purpose} = question;
 		if (question.isAtomic) {
 			throw new FileError('EOPNOTSUPP', 'writing all or nothing is not supported');
+		}
+		if (!isReading(question) && this.#mapper.volume.transactions?.isWritable !== true) {
+			throw new FileError('EROFS', 'the file system is open for reading only');
 		}
 		const found = this.#map(number, position);
 		const mapping =
@@ -157,6 +163,20 @@ export class IomapServer {
 		);
 	}
 
+	/**
+	 * Nothing may be written any more: what the kernel keeps it would write to all the same. Until
+	 * `restore` it keeps nothing.
+	 */
+	withdraw(): void {
+		this.#isWithdrawn = true;
+		for (const number of this.#cached) this.#cache.invalidate(number, 0, 'end');
+		this.#cached.clear();
+	}
+
+	restore(): void {
+		this.#isWithdrawn = false;
+	}
+
 	/** The end of the mount: nobody has anything open. Throws as `giveBack`. */
 	giveBackAll(): void {
 		for (const number of this.#ahead.keys()) this.giveBack(number);
@@ -181,10 +201,9 @@ export class IomapServer {
 	}
 
 	/** Throws `CorruptError` where something is to be written to what is no file's to hold. */
-	#checked(number: number, mapping: Mapping, {purpose}: BeginQuestion): Mapping {
+	#checked(number: number, mapping: Mapping, question: BeginQuestion): Mapping {
 		const isPlaced = mapping.kind === 'mapped' || mapping.kind === 'unwritten';
-		const isRead = purpose === 'read' || purpose === 'report';
-		if (isPlaced && !isRead) this.#mapper.assertData(this.#read(number), mapping);
+		if (isPlaced && !isReading(question)) this.#mapper.assertData(this.#read(number), mapping);
 		return mapping;
 	}
 
@@ -265,6 +284,7 @@ export class IomapServer {
 	 * (Which those are is not found out where nothing is ever written.)
 	 */
 	#toKeep(number: number, mapping: Mapping): Mapping | undefined {
+		if (this.#isWithdrawn) return undefined;
 		const isPlaced = mapping.kind === 'mapped' || mapping.kind === 'unwritten';
 		const isWritable = this.#mapper.volume.transactions !== undefined;
 		if (isPlaced && isWritable && !this.#mapper.isData(mapping)) return undefined;
@@ -337,6 +357,10 @@ export class IomapServer {
 		}
 		return at;
 	}
+}
+
+function isReading({purpose}: BeginQuestion): boolean {
+	return purpose === 'read' || purpose === 'report';
 }
 
 function wantsSpace({purpose}: BeginQuestion): boolean {

@@ -25,12 +25,14 @@ export function controlHandlers(served: Served): Handlers {
 		if (config.readOnly) return isReadOnly ? putIoctl(reply, new Uint8Array(0), 0) : -errno.EROFS;
 		if (!isReadOnly) {
 			remountReadWrite(volume);
+			served.iomap?.restore();
 			served.remounted();
 			return putIoctl(reply, new Uint8Array(0), 0);
 		}
 		// As the kernel: a file without a name is freed when it is closed, which is a change.
 		if (served.nodes.linklessCount > 0) return -errno.EBUSY;
 		remountReadOnly(volume);
+		served.iomap?.withdraw();
 		return putIoctl(reply, new Uint8Array(0), 0);
 	};
 

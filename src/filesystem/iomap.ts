@@ -112,6 +112,15 @@ export class IomapService {
 		this.#server.giveBack(inode);
 	}
 
+	/** From now on nothing may be written, until `restore`. */
+	withdraw(): void {
+		this.#server.withdraw();
+	}
+
+	restore(): void {
+		this.#server.restore();
+	}
+
 	/** The end of the mount. */
 	giveBackAll(): void {
 		this.#server.giveBackAll();

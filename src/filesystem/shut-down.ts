@@ -25,6 +25,7 @@ export class ShutDown {
 	begin(served: Served): void {
 		if (this.#isDown) return;
 		this.#isDown = true;
+		served.iomap?.withdraw();
 		const {transactions} = served.volume;
 		try {
 			if (transactions?.isWritable === true) transactions.sync();

@@ -1,0 +1,70 @@
+/** A file system on which nothing may be written any more, where the kernel could do so by itself. */
+import {errno} from '../../../src/errno.ts';
+import {shutDownIoctl} from '../../../src/ioctl.ts';
+import {remountIoctl} from '../../../src/status.ts';
+import {type IomapMount, mountIomap} from '../../support/iomap-kernel/mounted.ts';
+import {KernelError} from '../../support/iomap-kernel/wire.ts';
+import {mke2fs} from '../../support/made-volume.ts';
+import {missing, testUnless} from '../../support/skip.ts';
+
+const why = missing('mke2fs') ?? missing('e2fsck');
+const bytes = new Uint8Array(8192).fill(7);
+const later = new Uint8Array(4096).fill(9);
+
+function ask({kernel}: IomapMount, command: number, data: Uint8Array): void {
+	const fields = {cmd: command, in_size: data.length, out_size: 0};
+	const {error} = kernel.wire.ask('IOCTL', {nodeId: kernel.root().id, fields, data});
+	if (error !== 0) throw new Error(`ioctl: ${error}`);
+}
+
+const remount = (mount: IomapMount, isReadOnly: boolean): void =>
+	ask(mount, remountIoctl, Uint8Array.of(Number(isReadOnly), 0, 0, 0));
+
+/** A file that is there to be written to in place, its mappings known to the kernel. */
+function withFile() {
+	const mount = mountIomap(mke2fs(['-t', 'ext4'], '16M'));
+	const {kernel} = mount;
+	kernel.mount();
+	const file = kernel.create(kernel.root(), 'file');
+	kernel.write(file, 0, bytes);
+	kernel.fsync(file);
+	kernel.close(file);
+	kernel.open(file);
+	// It is told more than it asks for.
+	kernel.readDirect(file, 0, 4096);
+	return {mount, kernel, file};
+}
+
+testUnless(
+	why,
+	'what was made read-only is not written to in place, until it is writable again',
+	t => {
+		const {mount, kernel, file} = withFile();
+		remount(mount, true);
+		const before = mount.device.bytes.slice();
+		const refused = () => kernel.writeDirect(file, 0, later);
+		t.is(t.throws(refused, {instanceOf: KernelError})?.errno, errno.EROFS);
+		// Opened anew it is told nothing in advance either.
+		kernel.open(file);
+		t.is(t.throws(refused, {instanceOf: KernelError})?.errno, errno.EROFS);
+		t.deepEqual(kernel.readDirect(file, 0, 4096), bytes.subarray(0, 4096));
+		t.is(Buffer.compare(mount.device.bytes, before), 0);
+		remount(mount, false);
+		kernel.writeDirect(file, 0, later);
+		kernel.fsync(file);
+		t.deepEqual(kernel.readDirect(file, 0, 4096), later);
+		kernel.close(file);
+		kernel.close(file);
+		t.is(mount.end(), undefined);
+		t.deepEqual(mount.problems, []);
+	},
+);
+
+testUnless(why, 'what was shut down by ioctl is not written to in place', t => {
+	const {mount, kernel, file} = withFile();
+	ask(mount, shutDownIoctl, new Uint8Array(4));
+	const before = mount.device.bytes.slice();
+	const refused = () => kernel.writeDirect(file, 0, later);
+	t.is(t.throws(refused, {instanceOf: KernelError})?.errno, errno.EIO);
+	t.is(Buffer.compare(mount.device.bytes, before), 0);
+});
