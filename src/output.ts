@@ -5,10 +5,19 @@
 import {writeSync} from 'node:fs';
 import {isatty} from 'node:tty';
 import {CliError} from './cli-error.ts';
+import {systemErrorText} from './system-error.ts';
 
 /** Whoever read our output has gone: an end, not a failure. */
 export class OutputClosed extends Error {
 	override readonly name = 'OutputClosed';
+}
+
+/** The output can't be written: a full disk, most likely. */
+export class OutputFailed extends CliError {
+	constructor(cause: unknown) {
+		super(`can't write the output: ${systemErrorText(cause)}`);
+		this.name = 'OutputFailed';
+	}
 }
 
 const bufferBytes = 0x1_0000;
@@ -27,13 +36,13 @@ function writeAll(bytes: Uint8Array): void {
 		} catch (error) {
 			const code = error instanceof Error && 'code' in error ? error.code : undefined;
 			if (code === 'EPIPE') throw new OutputClosed();
-			if (code !== 'EAGAIN') throw new CliError(`can't write the output: ${String(error)}`);
+			if (code !== 'EAGAIN') throw new OutputFailed(error);
 			waitABit(); // Someone who shares the pipe made it non-blocking.
 		}
 	}
 }
 
-/** Writes what is buffered. Throws `OutputClosed` and `CliError`. */
+/** Writes what is buffered. Throws `OutputClosed` and `OutputFailed`. */
 export function flushOutput(): void {
 	const count = buffered;
 	buffered = 0;

@@ -24,7 +24,7 @@ import {describeFailure} from '../failure.ts';
 import {countOf} from '../format.ts';
 import {placeOf} from '../image-arguments.ts';
 import {log} from '../log.ts';
-import {flushOutput, print} from '../output.ts';
+import {flushOutput, OutputFailed, print} from '../output.ts';
 
 export const usage = `Usage: ext4box check [OPTIONS] IMAGE
        ext4box check --explain CODE
@@ -86,6 +86,8 @@ export async function run(args: string[]): Promise<number> {
 	} catch (error) {
 		// The statuses are e2fsck's, for scripts that know it.
 		if (error instanceof UsageError) throw new CliError(error.message, checkStatus.usage);
+		// Whatever was found, nobody could read it; and 1 means "repaired" there.
+		if (error instanceof OutputFailed) throw new CliError(error.message, checkStatus.notChecked);
 		throw error;
 	}
 }
@@ -102,6 +104,7 @@ async function parseAndRun(args: readonly string[]): Promise<number> {
 	const {values, positionals} = parseCommand('check', withJsonValue(args), options, ['[IMAGE]']);
 	if (values.explain !== undefined) {
 		print(values.explain === 'all' ? allCodes() : explanationOf(values.explain));
+		flushOutput(); // While what fails still gets our status.
 		return checkStatus.clean;
 	}
 	const [imagePath] = positionals;

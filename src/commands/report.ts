@@ -11,6 +11,7 @@ import {placeOf} from '../image-arguments.ts';
 import {log} from '../log.ts';
 import {decodeUtf8, print} from '../output.ts';
 import {makeReport} from '../report/report.ts';
+import {systemErrorText} from '../system-error.ts';
 
 export const usage = `Usage: ext4box report [OPTIONS] IMAGE -o FILE.html
 
@@ -69,16 +70,35 @@ export async function run(args: string[]): Promise<number> {
 }
 
 function write(output: string, page: string, isForced: boolean): void {
-	const path = argumentBytes(output);
+	const path = Buffer.from(argumentBytes(output));
+	const name = decodeUtf8(path) ?? output;
 	try {
-		// wx: a name that was mistyped must not cost the image that it belongs to.
-		fs.writeFileSync(Buffer.from(path), page, {flag: isForced ? 'w' : 'wx'});
+		// A name that was mistyped must not cost the image that it belongs to.
+		if (writeNew(path, page)) return;
+		if (!isForced) throw new CliError(`${name} is there already; --force replaces it`);
+		fs.writeFileSync(path, page);
 	} catch (error) {
 		if (!(error instanceof Error && 'code' in error)) throw error;
-		const name = decodeUtf8(path) ?? output;
-		if (error.code === 'EEXIST') {
-			throw new CliError(`${name} is there already; --force replaces it`);
-		}
-		throw new CliError(`can't write ${name}: ${error.message}`);
+		throw new CliError(`can't write ${name}: ${systemErrorText(error)}`);
 	}
+}
+
+/** Whether there was no such file. What could not be written whole is not left behind. */
+function writeNew(path: Buffer, page: string): boolean {
+	let file: number;
+	try {
+		file = fs.openSync(path, 'wx');
+	} catch (error) {
+		if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+		throw error;
+	}
+	try {
+		fs.writeFileSync(file, page);
+	} catch (error) {
+		fs.unlinkSync(path);
+		throw error;
+	} finally {
+		fs.closeSync(file);
+	}
+	return true;
 }

@@ -1,4 +1,5 @@
 /** `report`: the page as text, against what dumpe2fs and debugfs say. test/report/browser.test.ts opens it. */
+import {spawnSync} from 'node:child_process';
 import * as fs from 'node:fs';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
@@ -257,7 +258,38 @@ test('an existing file is not replaced unless forced to', t => {
 	t.is(run(['report', '--no-check', '-f', image.path, '-o', output]).status, 0);
 	t.regex(fs.readFileSync(output, 'utf8'), /^<!doctype html>/);
 	t.is(run(['report', image.path]).status, 2);
-	t.is(run(['report', '--no-check', image.path, '-o', '/nowhere/page.html']).status, 1);
+	t.is(
+		oneLine(t, run(['report', '--no-check', image.path, '-o', '/nowhere/page.html'])),
+		"ext4box: can't write /nowhere/page.html: no such file or directory",
+	);
+});
+
+test('a page that can not be written whole is not left behind; a file that was there is', t => {
+	const output = join(temporary(t), 'page.html');
+	const cli = join(import.meta.dirname, '../../src/cli.ts');
+	const limited = (...more: string[]) =>
+		spawnSync(
+			'sh',
+			// Files of some KiB at most: Node ignores the signal that comes with the error.
+			[
+				'-c',
+				'ulimit -f 8; exec "$@"',
+				'sh',
+				process.execPath,
+				cli,
+				'report',
+				'--no-check',
+				...more,
+			],
+			{encoding: 'utf8', env: {...process.env, NODE_COMPILE_CACHE: undefined}},
+		);
+	const failed = limited(image.path, '-o', output);
+	t.is(failed.status, 1, failed.stderr);
+	t.is(failed.stderr, `ext4box: can't write ${output}: file too large\n`);
+	t.false(fs.existsSync(output));
+	fs.writeFileSync(output, 'mine');
+	t.is(limited('--force', image.path, '-o', output).status, 1);
+	t.true(fs.existsSync(output));
 });
 
 test('on 1 TiB in many pieces the page stays under 3 MiB', async t => {

@@ -1,5 +1,5 @@
 /** `check` as a user runs it: what it prints, in all its forms, and its exit status. */
-import {spawn} from 'node:child_process';
+import {spawn, spawnSync} from 'node:child_process';
 import * as fs from 'node:fs';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
@@ -16,6 +16,7 @@ import {makeImage} from '../support/made-image.ts';
 import {writeMbr} from '../support/partition-tables.ts';
 import {type Result, run, temporary} from '../support/program.ts';
 import {sarifSchema} from '../support/sarif-schema.ts';
+import {testUnless} from '../support/skip.ts';
 
 const image = makeImage();
 test.after.always(() => image.remove());
@@ -323,6 +324,21 @@ test('what can not be checked is said, with exit status 8', t => {
 	const {status, stdout} = run(['check', journal]);
 	t.is(status, 8);
 	t.regex(stdout, /could not be checked: /);
+});
+
+const noFull = fs.existsSync('/dev/full') ? undefined : 'no /dev/full';
+testUnless(noFull, 'a full disk behind the output is none of e2fsck’s good statuses', t => {
+	for (const args of [[image.path], ['--json', damaged(t)], [damaged(t)], ['--explain', 'all']]) {
+		const full = fs.openSync('/dev/full', 'w');
+		const {status, stderr} = spawnSync(
+			process.execPath,
+			[join(root, 'src/cli.ts'), 'check', ...args],
+			{stdio: ['ignore', full, 'pipe'], encoding: 'utf8'},
+		);
+		fs.closeSync(full);
+		t.is(status, 8, args.join(' '));
+		t.is(stderr, "ext4box: can't write the output: no space left on device\n");
+	}
 });
 
 test('a check that is interrupted ends without a summary', async t => {

@@ -176,7 +176,7 @@ testUnless(noFull, 'a full disk behind stdout is a failure', t => {
 	});
 	fs.closeSync(full);
 	t.is(result.status, 1);
-	t.regex(result.stderr, /^ext4box: .*ENOSPC[^\n]*\n$/);
+	t.is(result.stderr, "ext4box: can't write the output: no space left on device\n");
 });
 
 test('a slow reader gets every byte, in order', async t => {
