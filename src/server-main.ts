@@ -20,7 +20,7 @@ import {nodeHashes} from '../images/hashes.ts';
 import {AlignedDevice, openImageOn, printable, RawDevice} from '../images/index.ts';
 import {CountingDevice} from './counting-device.ts';
 import {ioctlsFor, makeIomapLink, planDataPath, sectorBytesOf} from './data-path.ts';
-import {errnoOf} from './errno.ts';
+import {errno, errnoOf} from './errno.ts';
 import {describeFailure} from './failure.ts';
 import {Faults} from './faults.ts';
 import {requestLimits} from './filesystem/limited.ts';
@@ -238,6 +238,10 @@ function serve(config: ServerConfig, opened: Opened): boolean {
 				failed(error, operation, nodeId);
 				return errnoOf(error);
 			},
+			// A file that was removed gives its blocks back when the kernel forgets it.
+			mayChange: error =>
+				(error === errno.ENOSPC || error === errno.EDQUOT) &&
+				fileSystem.counts().linklessInodes > 0,
 			malformed: problem => faults.recordMalformed(problem),
 			trace: config.debug ? line => writeError(`${printable(line)}\n`) : undefined,
 		},

@@ -60,6 +60,11 @@ export type Handlers = {readonly [Name in HandlerName]?: Handler} & {
 export type Observer = {
 	/** A handler has thrown `error`. Returns the errno to answer with. */
 	failed(error: unknown, operation: string, nodeId: number): number;
+	/**
+	 * Whether a request that would be answered with `error` may have another answer once the FORGETs
+	 * are heard that the kernel has ready: of requests and those it hands out either first.
+	 */
+	mayChange?(error: number): boolean;
 	/** A message breaks the protocol, on either side. */
 	malformed(problem: string): void;
 	readonly trace?: ((line: string) => void) | undefined;
@@ -77,6 +82,8 @@ export type Counters = {
 /** A reader of /dev/fuse must have room for the largest WRITE with its headers. */
 const requestOverheadBytes = 4096;
 const opcodesMax = 4096;
+/** Requests that are put aside, each of at most a transfer's size, while FORGETs are listened for. */
+const asideMax = 16;
 
 type Row = {
 	operation: Operation;
@@ -93,6 +100,7 @@ export class Connection {
 	readonly #reply: Reply;
 	readonly #rows: readonly Row[];
 	readonly #rowByOpcode: (Row | undefined)[] = new Array(opcodesMax).fill(undefined);
+	readonly #aside: Uint8Array[] = [];
 	readonly #errorCounts = new Map<number, number>();
 	#unknownCount = 0;
 	#receivedBytes = 0;
@@ -133,12 +141,20 @@ export class Connection {
 
 	/** Waits for one request and answers it; false when none will follow. */
 	serveOne(): boolean {
-		const received = this.#transport.receive(this.#request.bytes);
+		const earlier = this.#aside.shift();
+		const received =
+			earlier === undefined ? this.#transport.receive(this.#request.bytes) : this.#load(earlier);
 		if (received === 0) return false;
-		this.#receivedBytes += received;
+		if (earlier === undefined) this.#receivedBytes += received;
 		this.#take(received);
 		if (this.#fatal !== undefined) throw this.#fatal;
 		return true;
+	}
+
+	/** Makes `message` the request that is answered now. Returns its length in bytes. */
+	#load(message: Uint8Array): number {
+		this.#request.bytes.set(message);
+		return message.length;
 	}
 
 	/**
@@ -209,21 +225,51 @@ export class Connection {
 		if (this.#observer.trace !== undefined) {
 			this.#observer.trace(traceRequest(operation, request));
 		}
-		if (row.handler !== undefined && this.#agreement !== undefined) this.#answer(row, row.handler);
+		if (row.handler !== undefined && this.#agreement !== undefined)
+			this.#answer(row, row.handler, received);
 		else this.#answerItself(operation, received);
 	}
 
-	#answer(row: Row, handler: Handler): void {
-		const {operation} = row;
-		const reply = this.#reply;
-		const room = this.#roomFor(operation);
-		reply.room = room;
-		let result: number;
+	#call({operation}: Row, handler: Handler): number {
+		this.#reply.room = this.#roomFor(operation);
 		try {
-			result = handler(this.#request, reply);
+			return handler(this.#request, this.#reply);
 		} catch (error) {
-			result = -this.#observer.failed(error, operation.name, this.#request.nodeId);
+			return -this.#observer.failed(error, operation.name, this.#request.nodeId);
 		}
+	}
+
+	/**
+	 * Hears the FORGETs that the kernel has ready, and puts aside what else comes on the way. Returns
+	 * whether there were any; the request that is being answered is in its place again.
+	 */
+	#hearForgets(operation: Operation, received: number): boolean {
+		const request = this.#request;
+		const current = request.bytes.slice(0, received);
+		let hasHeard = false;
+		while (this.#aside.length < asideMax) {
+			const length = this.#transport.receiveReady?.(request.bytes) ?? 0;
+			if (length === 0) break;
+			this.#receivedBytes += length;
+			const isWhole = request.checkHeader(length) === undefined;
+			const name = isWhole ? this.#rowByOpcode[request.opcode]?.operation.name : undefined;
+			if (name === 'FORGET' || name === 'BATCH_FORGET') {
+				this.#take(length);
+				hasHeard = true;
+			} else this.#aside.push(request.bytes.slice(0, length));
+		}
+		request.checkHeader(this.#load(current));
+		request.parse(operation);
+		return hasHeard;
+	}
+
+	#answer(row: Row, handler: Handler, received: number): void {
+		const {operation} = row;
+		let result = this.#call(row, handler);
+		if (result < 0 && this.#observer.mayChange?.(-result) === true) {
+			if (this.#hearForgets(operation, received)) result = this.#call(row, handler);
+		}
+		const {room} = this.#reply;
 		if (result < 0) {
 			this.#sendError(operation, -result);
 			return;

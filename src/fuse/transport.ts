@@ -26,6 +26,9 @@ export interface Transport {
 	 */
 	receive(into: Uint8Array): number;
 
+	/** As `receive`, but 0 where none is there yet. */
+	receiveReady?(into: Uint8Array): number;
+
 	/**
 	 * Sends the first `length` bytes of `from` as one message. `gone`: nobody waits for this answer
 	 * any more; `refused`: the kernel finds it malformed.
@@ -73,6 +76,25 @@ export class DeviceTransport implements Transport {
 					if (!this.#sleep(timeout)) return 0;
 					break;
 				// Unmounted; or cut off through the connection's `abort` file.
+				case errno.ENODEV:
+				case errno.ECONNABORTED:
+					return 0;
+				default:
+					throw new Error(`reading /dev/fuse: ${errnoName(-length)}`);
+			}
+		}
+	}
+
+	receiveReady(into: Uint8Array): number {
+		for (;;) {
+			const length = this.#calls.read(this.#descriptor, into);
+			if (length > 0) return length;
+			switch (-length) {
+				case errno.ENOENT:
+				case errno.EINTR:
+					break;
+				case errno.EAGAIN:
+				// `receive` will be told so, too.
 				case errno.ENODEV:
 				case errno.ECONNABORTED:
 					return 0;

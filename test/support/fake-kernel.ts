@@ -114,6 +114,16 @@ export class FakeKernel implements Transport {
 		return request.length;
 	}
 
+	/** What there is to be read beside the request that is being answered. */
+	readonly ready: Uint8Array[] = [];
+
+	receiveReady(into: Uint8Array): number {
+		const request = this.ready.shift();
+		if (request === undefined) return 0;
+		into.set(request);
+		return request.length;
+	}
+
 	/**
 	 * Takes the messages that answer nothing, and returns 0 or the errno of the write(2) that brought
 	 * them; without it they are among what `exchange` returns.

@@ -352,3 +352,50 @@ test('an errno without a name is shown as a number', t => {
 	t.is(errnoName(117), 'EUCLEAN');
 	t.is(errnoName(9999), 'errno 9999');
 });
+
+test('before it says that there is no room it hears what the kernel has forgotten', t => {
+	const calls: string[] = [];
+	let isFull = true;
+	const handlers: Handlers = {
+		unlink(request) {
+			calls.push(`unlink ${Buffer.from(request.name())}`);
+			return isFull ? -errno.ENOSPC : 0;
+		},
+		rmdir(request) {
+			calls.push(`rmdir ${Buffer.from(request.name())}`);
+			return 0;
+		},
+		forget(nodeId, count) {
+			calls.push(`forget ${nodeId} ${count}`);
+			isFull = false;
+		},
+	};
+	const kernel = new FakeKernel();
+	let asked = 0;
+	const observer = {
+		...watch(),
+		mayChange(error: number) {
+			asked++;
+			return error === errno.ENOSPC;
+		},
+	};
+	kernel.connection = new Connection(kernel, handlers, wishes, observer);
+	kernel.initialise();
+	kernel.ready.push(
+		kernel.build('RMDIR', {names: ['aside']}),
+		kernel.build('FORGET', {nodeId: 9, fields: {nlookup: 3}}),
+	);
+	t.is(kernel.ask('UNLINK', {names: ['name']}).error, 0);
+	t.deepEqual(calls, ['unlink name', 'forget 9 3', 'unlink name']);
+	// What was put aside comes before what comes then.
+	const later = kernel.exchange(kernel.build('UNLINK', {names: ['later']}));
+	t.is(later.length, 1);
+	t.is(calls.at(-1), 'rmdir aside');
+	t.deepEqual(observer.problems, []);
+	// With nothing forgotten the answer stands.
+	isFull = true;
+	kernel.connection.serveOne();
+	t.is(calls.at(-1), 'unlink later');
+	t.is(calls.filter(call => call === 'unlink later').length, 1);
+	t.is(asked, 2);
+});

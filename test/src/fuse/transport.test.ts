@@ -136,3 +136,12 @@ for (const [outcome, expected] of [
 		t.is(scripted([outcome]).transport.send(new Uint8Array(64), 24), expected);
 	});
 }
+
+test('what is ready is read, and not waited for', t => {
+	const {transport, calls} = scripted([-errno.EINTR, 40, -errno.EAGAIN, -errno.ENODEV]);
+	const bytes = new Uint8Array(64);
+	t.is(transport.receiveReady(bytes), 40);
+	t.is(transport.receiveReady(bytes), 0);
+	t.is(transport.receiveReady(bytes), 0);
+	t.true(calls.every(call => call === 'read 3'));
+});
