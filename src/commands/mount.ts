@@ -46,7 +46,9 @@ What is mounted
   rw, ro              writable, or read-only: then the image is not changed by a single byte. Unless
                       one is named: writable where the image may be written to and its features are
                       all known, else read-only, which is said
-  remount             changes a mount that exists to ro, or back to rw; not one that was made ro
+  remount             changes a mount that exists to ro, or back to rw; not one that was made ro. For
+                      who mounted it; for root, too, where it has allow_other: else the kernel keeps
+                      out even root
   offset=BYTES        the file system begins there (suffixes k, m, g, t)
   partition=N         on a disk with partitions: the N-th; the only one is found by itself
   norecovery, noload  do not replay a journal that was left dirty; show what is on disk. Implies ro

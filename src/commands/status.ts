@@ -13,7 +13,8 @@ import type {Status} from '../status.ts';
 export const usage = `Usage: ext4box status [DIR] [--json]
 
 Shows how the mount on DIR does: what is served, by which protocol, how many requests of which kind,
-what time and memory it took, and what went wrong lately. Only who mounted it is told, and root.
+what time and memory it took, and what went wrong lately. Only who mounted it is told, and root where
+the mount lets others in (allow_other): else the kernel keeps out even root.
 Without DIR: every mount of ext4box here, one line each.
 
       --json    print JSON: one object, or without DIR a list
@@ -51,7 +52,7 @@ async function showOne(given: string, isJson: boolean): Promise<number> {
 	if (isJson) printJson(toJson(mount, answer));
 	else if (answer.kind === 'answered') print(describe(mount, answer.status));
 	if (answer.kind === 'answered') return 0;
-	throw new CliError(`${given}: ${sentenceOf(answer)}`);
+	throw new CliError(`${given}: ${sentenceOf(answer, mount)}`);
 }
 
 function resolve(given: string, mounts: readonly Mount[]): string {
@@ -80,7 +81,7 @@ async function showAll(isJson: boolean): Promise<number> {
 	}
 	// Paths and names of images are what other users made them.
 	const rows = pairs.map(({mount, answer}) =>
-		[mount.path, mount.source, sentenceOf(answer)].map(printable),
+		[mount.path, mount.source, sentenceOf(answer, mount)].map(printable),
 	);
 	print(formatTable([['MOUNT', 'IMAGE', 'STATE'], ...rows], ['left', 'left', 'left']));
 	return 0;
@@ -92,7 +93,7 @@ function toJson(mount: Mount, answer: StatusAnswer): object {
 	return {path, image: source, options, uid, state: answer.kind, status};
 }
 
-function sentenceOf(answer: StatusAnswer): string {
+function sentenceOf(answer: StatusAnswer, mount: Mount): string {
 	switch (answer.kind) {
 		case 'answered': {
 			const {status} = answer;
@@ -105,7 +106,9 @@ function sentenceOf(answer: StatusAnswer): string {
 		case 'silent':
 			return 'its server does not answer';
 		case 'forbidden':
-			return 'only who mounted it is told, and root';
+			return mount.allowsOther
+				? 'only who mounted it is told, and root'
+				: `the kernel lets only its mounter in (uid ${mount.uid}): ask as that user`;
 		case 'failed':
 			return `could not be asked: ${answer.reason}`;
 	}

@@ -9,7 +9,7 @@ export type StatusAnswer =
 	| {readonly kind: 'dead'}
 	/** It takes longer than it was given. */
 	| {readonly kind: 'silent'}
-	/** Only its mounter and root are told. */
+	/** Only its mounter is told; root, too, where the mount lets others in. */
 	| {readonly kind: 'forbidden'}
 	/** The errno's name. */
 	| {readonly kind: 'failed'; readonly reason: string};

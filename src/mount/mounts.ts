@@ -14,6 +14,10 @@ export type Mount = {
 	readonly options: readonly string[];
 	/** Who mounted, where the type says so (FUSE's `user_id`). */
 	readonly uid: number | null;
+	/** The mount itself, or all of its file system's, in the kernel's eyes; its server may see it otherwise. */
+	readonly isReadOnly: boolean;
+	/** Without FUSE's `allow_other` the kernel lets in nobody but `uid`: not even root. */
+	readonly allowsOther: boolean;
 };
 
 /** The process that unmounts when told to or when its server ends. */
@@ -44,14 +48,18 @@ function parseLine(line: string): Mount | null {
 		return null;
 	}
 	const uid = /(?:^|,)user_id=(\d+)(?:,|$)/.exec(superOptions ?? '')?.[1];
+	const flags = options.split(',');
+	const superFlags = superOptions?.split(',') ?? [];
 	return {
 		id: Number(id),
 		device,
 		path: decodeEscapes(path),
 		type: decodeEscapes(type),
 		source: decodeEscapes(source),
-		options: options.split(','),
+		options: flags,
 		uid: uid === undefined ? null : Number(uid),
+		isReadOnly: flags.includes('ro') || superFlags.includes('ro'),
+		allowsOther: superFlags.includes('allow_other'),
 	};
 }
 

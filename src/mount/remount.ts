@@ -44,6 +44,7 @@ function findMount(directory: string): Mount {
 	return mount;
 }
 
+/** Of a mount that lets others in, or of its server. */
 const sentences: {readonly [code: string]: string} = {
 	EBUSY: 'files are open there that have no name any more, or for writing',
 	EROFS: 'the image was opened for reading only: unmount it, and mount it anew',
@@ -52,39 +53,65 @@ const sentences: {readonly [code: string]: string} = {
 	ENOTCONN: 'its server is dead',
 };
 
-function sentenceOf(error: unknown): string {
+function sentenceOf(error: unknown, mount: Mount): string {
 	if (!(error instanceof Error && 'code' in error)) throw error;
+	if (error.code === 'EACCES' && !mount.allowsOther) {
+		return `the kernel lets only its mounter in (uid ${mount.uid}): do it as that user`;
+	}
 	return sentences[String(error.code)] ?? error.message;
 }
 
-/** Makes the mount on `directory` read-only, or writable again. Throws `CliError`. */
+/**
+ * Makes the mount on `directory` read-only, or writable again: all of it, or nothing. Throws `CliError`,
+ * also where an ordinary user's server writes again but the mount table, which is root's, has it read-only.
+ */
 export async function remount(directory: string, isReadOnly: boolean): Promise<void> {
 	const mount = findMount(directory);
+	const wanted = isReadOnly ? 'read-only' : 'writable';
+	if (isReadOnly) assertNoWriters(mount);
 	const syscalls = await import('../syscalls.ts');
-	const tellKernel = (): void => {
-		// An ordinary user may not: the server alone refuses what would be written then.
-		if (process.geteuid?.() !== 0) return;
-		const access = isReadOnly ? flags.readOnly : 0;
-		syscalls.changeMount(mount.path, flags.remount | access | keptFlags(mount));
-	};
-	const tellServer = (): void => {
+	try {
+		// First of all: whom the kernel keeps out, root as well, can't ask the server.
 		const root = openSync(mount.path, constants.O_RDONLY | constants.O_DIRECTORY);
 		try {
-			// What the kernel keeps of files that were written comes to the server before.
-			if (isReadOnly) syscalls.syncFileSystem(root);
-			syscalls.ioctl(root, remountIoctl, remountRequest(isReadOnly));
+			if (isReadOnly) makeReadOnly(mount, root, syscalls);
+			else makeWritable(mount, root, syscalls);
 		} finally {
 			closeSync(root);
 		}
-	};
-	if (isReadOnly) assertNoWriters(mount);
-	try {
-		if (isReadOnly) tellKernel();
-		tellServer();
-		if (!isReadOnly) tellKernel();
 	} catch (error) {
-		const wanted = isReadOnly ? 'read-only' : 'writable';
-		throw new CliError(`${mount.path} can't be made ${wanted}: ${sentenceOf(error)}`);
+		if (error instanceof CliError) throw error;
+		throw new CliError(`${mount.path} can't be made ${wanted}: ${sentenceOf(error, mount)}`);
+	}
+}
+
+type Syscalls = typeof import('../syscalls.ts');
+
+/** An ordinary user may not change the mount table: there the server alone refuses what would be written. */
+const mayTellKernel = (): boolean => process.geteuid?.() === 0;
+
+function makeReadOnly(mount: Mount, root: number, syscalls: Syscalls): void {
+	const flag = flags.remount | keptFlags(mount);
+	// What the kernel keeps of files that were written comes to the server before.
+	syscalls.syncFileSystem(root);
+	// The kernel before the server, which could else be handed what it refuses by then.
+	if (mayTellKernel()) syscalls.changeMount(mount.path, flag | flags.readOnly);
+	try {
+		syscalls.ioctl(root, remountIoctl, remountRequest(true));
+	} catch (error) {
+		if (mayTellKernel() && !mount.isReadOnly) syscalls.changeMount(mount.path, flag);
+		throw error;
+	}
+}
+
+function makeWritable(mount: Mount, root: number, syscalls: Syscalls): void {
+	syscalls.ioctl(root, remountIoctl, remountRequest(false));
+	if (mayTellKernel()) {
+		syscalls.changeMount(mount.path, flags.remount | keptFlags(mount));
+	} else if (mount.isReadOnly) {
+		throw new CliError(
+			`${mount.path}: its server writes again, but root has made it read-only in the mount table, and only root can undo that: "mount -i -o remount,rw ${mount.path}"`,
+		);
 	}
 }
 

@@ -207,8 +207,8 @@ mounts(
 	'systemd’s automount: who goes there waits for the mount, and umount leaves it free',
 	(t, place) => {
 		const out = place.run(`
-			mkfifo $0/fifo
-			setsid -w timeout 90 ${process.execPath} ${automount} $DIR $IMAGE $0/fifo
+			mkfifo $0/held
+			setsid -w timeout 90 ${process.execPath} ${automount} $DIR $IMAGE $0/held
 			${checkNow('$IMAGE')}
 			findmnt -rno FSTYPE $DIR
 			umount $DIR
@@ -313,3 +313,58 @@ mounts(
 	},
 	missing('fuse2fs') ?? missing('fusermount3'),
 );
+
+mounts(
+	'root, whom the kernel keeps out of a user’s mount, hears so and changes nothing',
+	(t, place) => {
+		const out = place.run(`
+		user mount.fuse.ext4box $IMAGE $DIR
+		for try in 'mount -o remount,ro' 'mount -o remount,rw' \\
+				"$0/bin/ext4box mount -o remount,ro" "$0/bin/ext4box status"; do
+			! $try $DIR 2> $0/said
+			grep -o 'the kernel lets only its mounter in (uid [0-9]*): [a-z]* .*' $0/said
+		done
+		findmnt -rno OPTIONS $DIR | cut -d, -f1
+		user sh -c "echo still > $DIR/file"
+		user $0/bin/ext4box mount -o remount,ro $DIR
+		! user sh -c "echo no > $DIR/file" 2>/dev/null
+		user $0/bin/ext4box mount -o remount,rw $DIR
+		user sh -c "echo again > $DIR/file; cat $DIR/file"
+		umount $DIR
+		${checkNow('$IMAGE')}
+	`);
+		const only = `the kernel lets only its mounter in (uid ${nobody}):`;
+		const remounts = `${only} do it as that user\n`.repeat(3);
+		t.is(out, `${remounts}${only} ask as that user\nrw\nagain\n`);
+	},
+);
+
+mounts('a remount that the server refuses is undone in the mount table', (t, place) => {
+	const out = place.run(`
+		policy() { sed -i "s/^allow_other .*/allow_other $1/" $0/etc/ext4box.conf; }
+		holder=
+		trap 'policy no; kill $holder 2>/dev/null || true' EXIT
+		policy yes
+		user mount.fuse.ext4box $IMAGE $DIR -o allow_other
+		user sh -c "echo > $DIR/open; exec 4< $DIR/open; rm $DIR/open; echo \\$\\$; exec sleep 300" > $0/held &
+		until [ -s $0/held ]; do sleep 0.1; done
+		holder=$(cat $0/held)
+		! mount -o remount,ro $DIR 2> $0/said
+		grep -o 'have no name any more' $0/said
+		findmnt -rno OPTIONS $DIR | cut -d, -f1
+		user sh -c "echo one > $DIR/file; cat $DIR/file"
+		kill $holder
+		until mount -o remount,ro $DIR 2>/dev/null; do sleep 0.1; done
+		findmnt -rno OPTIONS $DIR | cut -d, -f1
+		! user $0/bin/ext4box mount -o remount,rw $DIR 2> $0/said
+		grep -o 'mount -i -o remount,rw' $0/said
+		mount -i -o remount,rw $DIR
+		user sh -c "echo two > $DIR/file; cat $DIR/file"
+		mount -o remount,ro $DIR
+		mount -o remount,rw $DIR
+		user sh -c "echo three > $DIR/file; cat $DIR/file"
+		umount $DIR
+		${checkNow('$IMAGE')}
+	`);
+	t.is(out, 'have no name any more\nrw\none\nro\nmount -i -o remount,rw\ntwo\nthree\n');
+});

@@ -67,6 +67,8 @@ test('a label, a message or a path does not reach the terminal as it is', t => {
 		source: evil,
 		options: [],
 		uid: 0,
+		isReadOnly: false,
+		allowsOther: false,
 	};
 	const text = describe(mount, shown);
 	t.notRegex(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);

@@ -32,12 +32,18 @@ test('parseMountinfo', t => {
 		source: '/x y.img',
 		options: ['ro', 'nosuid', 'nodev'],
 		uid: 1000,
+		isReadOnly: true,
+		allowsOther: false,
 	});
 	t.deepEqual(
 		mounts.map(mount => isExt4box(mount)),
 		[false, true, true, false],
 	);
 	t.is(mounts[0]?.uid, null);
+	t.false(mounts[2]?.isReadOnly);
+	const [shared] = parseMountinfo('9 1 0:9 / /x rw - fuse.ext4box x ro,user_id=1,allow_other\n');
+	t.true(shared?.allowsOther);
+	t.true(shared?.isReadOnly);
 });
 
 test('under another file system’s name a mount is ours only with a supervisor', t => {
