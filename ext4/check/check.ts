@@ -87,6 +87,8 @@ export type CheckSummary = {
 export type CheckedVolume = {
 	readonly totals: Totals;
 	readonly inodeCount: number;
+	/** As found, the reserved ones and the file system's own files counted in; e2fsck's count. */
+	readonly usedInodeCount: number;
 	/** The inodes before it are reserved, and counted as used though most have no file. */
 	readonly firstInode: number;
 	readonly blockSize: number;
@@ -202,6 +204,7 @@ function summarize(
 		volume: {
 			totals: state.totals,
 			inodeCount: geometry.inodeCount,
+			usedInodeCount: state.inodes.countUsed(geometry.firstInode),
 			firstInode: geometry.firstInode,
 			blockSize: geometry.blockSize,
 			blockCount: geometry.blockCount,

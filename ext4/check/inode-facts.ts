@@ -110,6 +110,19 @@ export class InodeFacts {
 		return this.typeOf(inode) !== 0;
 	}
 
+	/** How many are in use: those before `firstInode` all are, whatever is in them. */
+	countUsed(firstInode: number): number {
+		let count = Math.min(firstInode - 1, this.#inodeCount);
+		for (const [group, base] of this.#bases.entries()) {
+			const end = base + (this.#counts[group] ?? 0);
+			const before = Math.max(0, firstInode - 1 - group * this.#inodesPerGroup);
+			for (let slot = base + before; slot < end; slot++) {
+				if (this.types[slot] !== 0) count++;
+			}
+		}
+		return count;
+	}
+
 	/** Counts one more entry that names the inode, as far as can be counted. One thread at a time. */
 	addReference(slot: number): void {
 		const before = this.references[slot] ?? 0;

@@ -74,15 +74,14 @@ function countsText({severities}: CheckSummary): string {
 
 /**
  * As e2fsck's last line: `11/1024 files (0.0% non-contiguous), 1167/4096 blocks`. It counts what the
- * bitmaps have as used: all reserved inodes too, of which the root alone is a file.
+ * bitmaps have as used: all reserved inodes too, and quota files and the file of orphans.
  */
 export function usageText({volume, memoryBytes}: CheckSummary): string | undefined {
 	if (volume === undefined) return undefined;
-	const {totals, inodeCount, firstInode, usedBlockCount, blockCount} = volume;
+	const {totals, inodeCount, usedInodeCount, usedBlockCount, blockCount} = volume;
 	const fragmented = totals.fragmentedFiles + totals.fragmentedDirectories;
-	const files = totals.files + firstInode - 2;
-	const share = ((fragmented / files) * 100).toFixed(1);
-	return `${files}/${inodeCount} files (${share}% non-contiguous), ${usedBlockCount}/${blockCount} blocks; ${sizeText(memoryBytes)} of tables in memory`;
+	const share = ((fragmented / usedInodeCount) * 100).toFixed(1);
+	return `${usedInodeCount}/${inodeCount} files (${share}% non-contiguous), ${usedBlockCount}/${blockCount} blocks; ${sizeText(memoryBytes)} of tables in memory`;
 }
 
 export function verdictText(summary: CheckSummary): string {

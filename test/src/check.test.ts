@@ -85,6 +85,28 @@ test('a sound file system is clean, and counted as e2fsck counts it', t => {
 	t.is(stderr, '');
 });
 
+test('the file system’s own files are counted as e2fsck counts them', t => {
+	const path = join(temporary(t), 'image');
+	const folder = temporary(t);
+	fs.writeFileSync(join(folder, 'file'), 'file');
+	for (const options of [
+		['-t', 'ext4', '-O', 'orphan_file'],
+		['-t', 'ext4', '-O', 'quota,project', '-E', 'quotatype=usrquota:grpquota:prjquota'],
+		['-t', 'ext4', '-O', 'quota,project,orphan_file', '-g', '1024'],
+		['-t', 'ext4', '-O', 'bigalloc,^has_journal'],
+		['-r', '0', '-t', 'ext2'],
+		['-t', 'ext2', '-N', '32', '-b', '1024', '-g', '1024'],
+	]) {
+		fs.rmSync(path, {force: true});
+		e2fsprogs('mke2fs', ['-q', '-d', folder, ...options, path, '16M']);
+		// 4: what mke2fs -d puts into an image with quotas it does not charge to anybody.
+		const theirs = e2fsprogs('e2fsck', ['-fn', path], [0, 4]).trimEnd().split('\n').at(-1) ?? '';
+		const usage = /\d+\/\d+ files \(.*\), \d+\/\d+ blocks/.exec(theirs)?.[0] ?? 'none';
+		const ours = run(['check', path]).stdout;
+		t.true(ours.includes(usage), `${options.join(' ')}: ${ours} and ${theirs}`);
+	}
+});
+
 test('what is wrong is told a line each, with the command that repairs it', t => {
 	const path = damaged(t);
 	const {status, stdout} = run(['check', path]);
