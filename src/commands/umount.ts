@@ -119,11 +119,20 @@ async function findLoss(mount: Mount): Promise<string | null> {
 /** Nobody should sit before a command that says nothing for longer. */
 const patienceMs = 3000;
 
+/** Processes of other users are not waited for for longer: any may bear a supervisor's name. */
+const strangersMs = 60_000;
+
 async function wait(supervisors: readonly Supervisor[], mount: Mount): Promise<void> {
 	const start = performance.now();
 	const impatience = setTimeout(() => log.warn(describeWaiting(mount)), patienceMs);
+	const isOurs = mount.uid === null || mount.uid === process.getuid?.();
+	const limit = isOurs ? undefined : AbortSignal.timeout(strangersMs);
 	for (const supervisor of supervisors) {
-		await waitForEnd(supervisor);
+		if (!(await waitForEnd(supervisor, limit))) {
+			throw new CliError(
+				`${mount.path} is unmounted, but process ${supervisor.pid} of uid ${mount.uid} goes on serving its image after ${strangersMs / 1000} s`,
+			);
+		}
 		const elapsedMs = Math.round(performance.now() - start);
 		log.info(`the server ended ${elapsedMs} ms after the unmount (supervisor ${supervisor.pid})`);
 	}

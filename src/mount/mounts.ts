@@ -167,11 +167,13 @@ function startTimeOf(pid: number): string | null {
 
 const pollMs = 10;
 
-/** Waits until the supervisor has ended, and so the server, which it outlives. */
-export async function waitForEnd(supervisor: Supervisor): Promise<void> {
+/** Waits until the supervisor has ended, and so the server, which it outlives; false: until `limit`. */
+export async function waitForEnd(supervisor: Supervisor, limit?: AbortSignal): Promise<boolean> {
 	while (startTimeOf(supervisor.pid) === supervisor.startTime) {
+		if (limit?.aborted === true) return false;
 		await sleep(pollMs);
 	}
+	return true;
 }
 
 export type Health = 'answers' | 'dead' | 'silent';

@@ -1,4 +1,4 @@
-import {mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
@@ -8,6 +8,7 @@ import {
 	mountAt,
 	parseMountinfo,
 	resolveMountpoint,
+	waitForEnd,
 } from '../../../src/mount/mounts.ts';
 
 const table = `27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -101,4 +102,13 @@ test('resolveMountpoint follows links, and asks nothing of what is mounted', t =
 	t.throws(() => resolveMountpoint(join(folder, 'absent/mnt'), []), {code: 'ENOENT'});
 	const dead = parseMountinfo(`9 1 0:9 / ${folder}/far rw - fuse.ext4box x rw,user_id=1\n`);
 	t.is(resolveMountpoint(join(folder, 'far'), dead), join(folder, 'far'));
+});
+
+test('a process that goes on is waited for until the limit', async t => {
+	const stat = readFileSync('/proc/self/stat', 'utf8');
+	// Behind the name, which may hold anything, the 20th field: proc_pid_stat(5).
+	const startTime = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+	const own = {pid: process.pid, startTime};
+	t.false(await waitForEnd(own, AbortSignal.timeout(50)));
+	t.true(await waitForEnd({...own, startTime: '1'}));
 });
