@@ -26,17 +26,22 @@ static const uint32_t file_systems[] = {
 	AUTOFS_SUPER_MAGIC,
 };
 
-/* Neither these nor anything below them: programs of root's look here for what they trust. */
+/* Neither these nor anything below them, for nobody: every program needs them, this one's server too. */
 static const char *const system_trees[] = {
-	"/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root",
-	"/sbin", "/sys", "/usr", "/var/cache", "/var/lib", "/var/lock", "/var/log", "/var/mail",
-	"/var/run", "/var/spool",
+	"/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/sbin",
+	"/sys", "/usr",
 };
 
-/* These themselves, but below them users have their own. */
+/* Nor these, but below them root: programs of root's look there for what they trust. */
+static const char *const root_trees[] = {
+	"/root", "/run", "/var/cache", "/var/lib", "/var/lock", "/var/log", "/var/mail", "/var/run",
+	"/var/spool",
+};
+
+/* These themselves, but below them users have their own: of /run, /run/user/UID and /run/media/NAME. */
 static const char *const system_folders[] = {
-	"/", "/home", "/media", "/mnt", "/opt", "/run", "/run/media", "/run/user", "/srv", "/tmp",
-	"/var", "/var/tmp",
+	"/", "/home", "/media", "/mnt", "/opt", "/run/media", "/run/user", "/srv", "/tmp", "/var",
+	"/var/tmp",
 };
 
 static bool is_within(const char *path, const char *tree) {
@@ -44,19 +49,33 @@ static bool is_within(const char *path, const char *tree) {
 	return strncmp(path, tree, length) == 0 && (path[length] == 0 || path[length] == '/');
 }
 
-bool mountpoint_is_system(const char *path) {
-	for (size_t index = 0; index < sizeof system_trees / sizeof system_trees[0]; index++) {
-		if (is_within(path, system_trees[index])) {
+static bool is_within_any(const char *path, const char *const trees[], size_t count) {
+	for (size_t index = 0; index < count; index++) {
+		if (is_within(path, trees[index])) {
 			return true;
 		}
 	}
-	for (size_t index = 0; index < sizeof system_folders / sizeof system_folders[0]; index++) {
-		if (strcmp(path, system_folders[index]) == 0) {
+	return false;
+}
+
+static bool is_one_of(const char *path, const char *const folders[], size_t count) {
+	for (size_t index = 0; index < count; index++) {
+		if (strcmp(path, folders[index]) == 0) {
 			return true;
 		}
 	}
-	/* Of /run, users have /run/user/UID and /run/media/NAME alone. */
-	return is_within(path, "/run") && !is_within(path, "/run/user") &&
+	return false;
+}
+
+#define LIST(array) (array), sizeof(array) / sizeof(array)[0]
+
+/* Whether it is a directory of the system's, where nothing is mounted for this caller. */
+static bool is_system(const char *path, bool is_root) {
+	if (is_within_any(path, LIST(system_trees)) || is_one_of(path, LIST(system_folders)) ||
+	    is_one_of(path, LIST(root_trees))) {
+		return true;
+	}
+	return !is_root && is_within_any(path, LIST(root_trees)) && !is_within(path, "/run/user") &&
 	       !is_within(path, "/run/media");
 }
 
@@ -79,8 +98,10 @@ static bool find_path(int fd, char *link, char *path) {
 static const char *find_fault(int fd, const char *link, const char *path) {
 	struct stat facts;
 	struct statfs system;
-	if (mountpoint_is_system(path)) {
-		return "it is a directory of the system's";
+	bool is_root = getuid() == 0;
+	if (is_system(path, is_root)) {
+		return is_root ? "it is a directory of the system's; choose another, as below /mnt or /root"
+		               : "it is a directory of the system's; choose one of yours, as in your home";
 	}
 	if (fstatfs(fd, &system) != 0 || fstat(fd, &facts) != 0) {
 		return "it can't be looked at";
@@ -92,7 +113,7 @@ static const char *find_fault(int fd, const char *link, const char *path) {
 	if (!is_known) {
 		return "its file system is not one to mount on";
 	}
-	if (getuid() == 0) {
+	if (is_root) {
 		return NULL;
 	}
 	if ((facts.st_mode & S_ISVTX) != 0 && facts.st_uid != getuid()) {

@@ -15,6 +15,3 @@
  * meant for directories of users.
  */
 int mountpoint_open(const char *given, char path[PATH_MAX]);
-
-/* Whether it is a directory of the system's, where nothing is mounted for a user. */
-bool mountpoint_is_system(const char *path);

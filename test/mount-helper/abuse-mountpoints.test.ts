@@ -75,6 +75,36 @@ for (const [what, prepare, report] of places) {
 	});
 }
 
+for (const parent of ['/root', '/run', '/var/lib']) {
+	abuse(
+		`root’s own directory below ${parent} is a mountpoint for root, and for no other`,
+		async (t, place) => {
+			const mountpoint = ownBelow(parent)(place);
+			const rootPlace = new Playground(root);
+			try {
+				await cases.assertRefused(t, place, {mountpoint}, refusedPlace);
+				await cases.assertMounted(t, rootPlace, {mountpoint});
+			} finally {
+				await rootPlace.close();
+				await until(() => cases.mounts().length === 0, goneWithinMs);
+				rmSync(mountpoint, {recursive: true});
+			}
+		},
+	);
+}
+
+for (const mountpoint of ['/', '/root', '/run', '/run/user', '/etc', '/usr/lib', '/var/lib']) {
+	abuse(`not a mountpoint for root: ${mountpoint}`, async (t, place) => {
+		const rootPlace = new Playground(root);
+		try {
+			await cases.assertRefused(t, rootPlace, {mountpoint}, /system's; choose another/);
+		} finally {
+			await rootPlace.close();
+		}
+		t.is(place.mounted(), null);
+	});
+}
+
 abuse(
 	'not a mountpoint: the root of a FUSE file system, whose server need not answer',
 	async (t, place) => {
