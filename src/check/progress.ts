@@ -35,19 +35,33 @@ function durationText(seconds: number): string {
 	return `${(seconds / 3600).toFixed(1)} h`;
 }
 
-/** One line, without its end: `pass 2 of 7, inodes   [######    ]  45%, about 3 s left`. */
-export function barText(progress: Progress, elapsedSeconds: number): string {
+/**
+ * One line, without its end: `pass 2 of 7, inodes   [######    ]  45%, about 3 s left`. Of a terminal's
+ * `columns` it leaves the last free, and what does not fit out: a line that wraps can't be erased.
+ */
+export function barText(progress: Progress, elapsedSeconds: number, columns: number): string {
 	const part = partDone(progress);
 	const full = Math.round(part * cells);
 	const bar = '#'.repeat(full) + ' '.repeat(cells - full);
 	const number = passes.indexOf(progress.pass) + 1;
-	const name = `pass ${number} of ${passes.length}, ${progress.pass}`.padEnd(27);
-	const percent = `${Math.floor(part * 100)}%`.padStart(4);
+	const pass = `pass ${number} of ${passes.length}`;
+	const name = `${pass}, ${progress.pass}`;
+	const percent = `${Math.floor(part * 100)}%`;
 	// The first second tells too little of the rest.
 	const isKnown = elapsedSeconds >= 1 && part > 0.02;
 	const left = isKnown ? `, about ${durationText((elapsedSeconds / part) * (1 - part))} left` : '';
-	return `${name} [${bar}]${percent}${left}`;
+	const forms = [
+		`${name.padEnd(27)} [${bar}]${percent.padStart(4)}${left}`,
+		`${name}, ${percent}${left}`,
+		`${name}, ${percent}`,
+		`${pass}, ${percent}`,
+		percent,
+	];
+	return forms.find(form => form.length < columns) ?? '';
 }
+
+/** What a terminal that does not tell its size most likely has. */
+const columnsUnknown = 80;
 
 export class ProgressBar {
 	readonly #isShown = isatty(2);
@@ -56,7 +70,10 @@ export class ProgressBar {
 
 	update(progress: Progress): void {
 		if (!this.#isShown) return;
-		writeError(`\r\u001b[K${barText(progress, (performance.now() - this.#start) / 1000)}`);
+		// Asked each time: a window may have become narrower. Some terminals say 0.
+		const columns = process.stderr.columns || columnsUnknown;
+		const seconds = (performance.now() - this.#start) / 1000;
+		writeError(`\r\u001b[K${barText(progress, seconds, columns)}`);
 		this.#hasLine = true;
 	}
 

@@ -475,8 +475,20 @@ test('the bar tells the pass, the part that is done and the time left', t => {
 	t.true(partDone(middle) > 0.2 && partDone(middle) < 0.5);
 	t.is(Math.round(partDone({pass: 'quota', done: 5, total: 5}) * 1e6), 1e6);
 	t.true(partDone({pass: 'quota', done: 9, total: 5}) <= 1.000001);
-	t.notRegex(barText(early, 0.2), /left/);
-	t.regex(barText(middle, 10), /^pass 2 of 7, inodes +\[#+ +\] +\d+%, about \d+ s left$/);
+	t.notRegex(barText(early, 0.2, 80), /left/);
+	t.regex(barText(middle, 10, 80), /^pass 2 of 7, inodes +\[#+ +\] +\d+%, about \d+ s left$/);
+});
+
+test('on a narrow terminal the bar goes first, then the words; it never wraps', t => {
+	const middle = {pass: 'inodes', done: 1, total: 2} as const;
+	t.regex(barText(middle, 10, 60), /^pass 2 of 7, inodes, \d+%, about \d+ s left$/);
+	t.regex(barText(middle, 10, 30), /^pass 2 of 7, inodes, \d+%$/);
+	t.regex(barText(middle, 10, 20), /^pass 2 of 7, \d+%$/);
+	t.regex(barText(middle, 10, 8), /^\d+%$/);
+	t.is(barText(middle, 10, 2), '');
+	for (let columns = 1; columns < 100; columns++) {
+		t.true(barText(middle, 10, columns).length < columns, String(columns));
+	}
 });
 
 test('a lock for writing is found in the kernel’s table', t => {
