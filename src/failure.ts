@@ -1,5 +1,5 @@
 /** The end of a command that failed: what is printed, and the exit status. */
-import {isExpectedError} from '../ext4/errors.ts';
+import {CorruptError, isExpectedError} from '../ext4/errors.ts';
 import {ImageError, printable} from '../images/errors.ts';
 import {CliError} from './cli-error.ts';
 import {log, writeError} from './log.ts';
@@ -52,6 +52,13 @@ export function describeFailure(error: unknown): string | undefined {
 	return error instanceof CliError ? error.message : undefined;
 }
 
+/** As `describeFailure`, once, where damage ends a command: with the one that tells all of it. */
+export function describeEnd(error: unknown): string | undefined {
+	const isDamage = error instanceof CorruptError && error.code.startsWith('EXT4_BAD_');
+	if (!isDamage || hints[error.code] !== undefined) return describeFailure(error);
+	return `${error.message}; "ext4box check" tells all that is wrong with the image [${error.code}]`;
+}
+
 /** Prints one line, or a stack where it is our fault, and returns the exit status. */
 export async function reportFailure(thrown: unknown): Promise<number> {
 	const subject = thrown instanceof FailureAbout ? `${thrown.subject}: ` : '';
@@ -63,7 +70,7 @@ export async function reportFailure(thrown: unknown): Promise<number> {
 		if (closed instanceof OutputClosed) return statusOutputClosed;
 		log.error(String(closed));
 	}
-	const described = describeFailure(error);
+	const described = describeEnd(error);
 	if (described !== undefined) {
 		log.error(`${subject}${described}`);
 		return error instanceof CliError ? error.exitCode : 1;

@@ -21,7 +21,7 @@ import {AlignedDevice, openImageOn, printable, RawDevice} from '../images/index.
 import {CountingDevice} from './counting-device.ts';
 import {ioctlsFor, makeIomapLink, planDataPath, sectorBytesOf} from './data-path.ts';
 import {errno, errnoOf} from './errno.ts';
-import {describeFailure} from './failure.ts';
+import {describeEnd, describeFailure} from './failure.ts';
 import {Faults} from './faults.ts';
 import {requestLimits} from './filesystem/limited.ts';
 import {FileSystem, initFlags, transferBytesMax} from './filesystem.ts';
@@ -292,9 +292,9 @@ function cpuMilliseconds(): number {
 }
 
 /** What went wrong; with its stack, where that is a fault of this program. */
-function oneLine(error: unknown): string {
+function oneLine(error: unknown, describe = describeFailure): string {
 	const fault = error instanceof Error ? (error.stack ?? error.message) : String(error);
-	return printable((describeFailure(error) ?? fault).replaceAll(/\n\s*/g, ' '));
+	return printable((describe(error) ?? fault).replaceAll(/\n\s*/g, ' '));
 }
 
 function main(): void {
@@ -305,7 +305,7 @@ function main(): void {
 		opened = openVolume(config);
 	} catch (error) {
 		const image = config === undefined ? '' : `${printable(config.imageName)}: `;
-		writeError(`ext4box: ${image}${oneLine(error)}\n`);
+		writeError(`ext4box: ${image}${oneLine(error, describeEnd)}\n`);
 		process.exitCode = 1;
 		return;
 	}

@@ -22,7 +22,16 @@ function problemConstant(name: string): string {
 	return name.replace(/^p/, 'PR_').replace(/[.-]/g, '_').toUpperCase();
 }
 
-/** Throws `UsageError` for what is no code. */
+/** Codes that other commands print, by how they begin; docs/cli.md has them. The first that fits. */
+const refusals: readonly (readonly [prefix: string, meaning: string])[] = [
+	['IMAGE_', 'it is not what it should be as a container, such as a disk of several partitions'],
+	['EXT4_UNSUPPORTED_', 'it uses what is not read here'],
+	['EXT4_DEVICE', 'the file or device that holds the image could not be read'],
+	['EXT4_BUDGET', 'to read it takes more than it would of any sound image'],
+	['EXT4_', 'it is damaged. Run "ext4box check IMAGE" to see all that is wrong with it'],
+];
+
+/** Throws `UsageError` for what is no code of a finding. */
 export function explanationOf(code: string): string {
 	const wanted = code.toUpperCase();
 	const known = isFindingCode(wanted)
@@ -31,6 +40,12 @@ export function explanationOf(code: string): string {
 			? (`CHECK_${wanted}` as const)
 			: undefined;
 	if (known === undefined || !isFindingCode(known)) {
+		const refusal = refusals.find(([prefix]) => wanted.startsWith(prefix));
+		if (refusal !== undefined) {
+			throw new UsageError(
+				`${wanted} is no finding of the checker, but why a command refused an image or a file: ${refusal[1]}`,
+			);
+		}
 		throw new UsageError(
 			`"${code}" is no code of a finding; "ext4box check --explain all" lists them`,
 		);

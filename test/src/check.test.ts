@@ -458,6 +458,15 @@ test('every code is explained', t => {
 	t.deepEqual(wrap('one two three', 7), 'one two\nthree');
 });
 
+test('a code that another command printed is told from a finding', t => {
+	const {status, stderr} = run(['check', '--explain', 'EXT4_BAD_EXTENT_CHECKSUM']);
+	t.is(status, 16);
+	t.regex(stderr, /^ext4box: EXT4_BAD_EXTENT_CHECKSUM is no finding .*"ext4box check IMAGE".*\n$/);
+	t.throws(() => explanationOf('EXT4_UNSUPPORTED_FEATURE'), {message: /uses what is not read/});
+	t.throws(() => explanationOf('IMAGE_FORBIDDEN'), {message: /as a container/});
+	t.throws(() => explanationOf('NONSENSE'), {message: /is no code of a finding/});
+});
+
 test('the docs name every code', t => {
 	const docs = fs.readFileSync(join(root, 'docs/check.md'), 'utf8');
 	const missing = allCodes()

@@ -90,7 +90,7 @@ const badImages: readonly BadImage[] = [
 	],
 	[
 		'an absurd superblock',
-		/\[EXT4_BAD_SUPERBLOCK\]/,
+		/; "ext4box check" tells all that is wrong with the image \[EXT4_BAD_SUPERBLOCK\]/,
 		directory => write(directory, new TinyImage({superblock: {s_log_block_size: 77}}).bytes),
 	],
 	[
