@@ -26,6 +26,9 @@ pid_t program_start(char *const argv[], char *const environment[], int comm, int
 	if (pid == 0) {
 		int fds[] = {null, null, ends[1], comm, lifeline};
 		signals_restore();
+		/* A terminal's ^C is for us: fusermount3, ended by it right behind mount(2), would leave a dead mount. */
+		signal(SIGINT, SIG_IGN);
+		signal(SIGQUIT, SIG_IGN);
 		if (fds_arrange(fds, comm < 0 ? COMM_FD : COMM_FD + 2)) {
 			execve(argv[0], argv, environment);
 		}

@@ -98,7 +98,8 @@ Examples
   mkdir mnt && ext4box mount disk.img mnt -o ro && ls -l mnt; ext4box umount mnt
   ext4box mount -o ro,partition=2,map=me sdcard.img /tmp/card
 
-Exit status: 0 mounted (--foreground: and ended in order), 1 failed, 2 wrong usage.
+Exit status: 0 mounted (--foreground: and ended in order), 1 failed, 2 wrong usage, 128 + N stopped by
+signal N before it was mounted (^C: 130), and nothing is.
 `;
 
 /** `ext4box mount`: see usage. Tests give other programs to start. */

@@ -1,12 +1,16 @@
 import {type ChildProcess, spawn} from 'node:child_process';
+import {once} from 'node:events';
 import {existsSync, readFileSync} from 'node:fs';
+import {constants} from 'node:os';
 import {dirname, join, resolve} from 'node:path';
 import type {Readable} from 'node:stream';
+import {setTimeout as sleep} from 'node:timers/promises';
 import {CliError} from '../cli-error.ts';
 import {isBuilt, programFile} from '../program-files.ts';
 import type {SandboxLevel, WantedLevel} from '../sandbox/levels.ts';
 import {exposedFiles} from './exposed-files.ts';
 import type {HelperFailure} from './failures.ts';
+import {supervisorOf, waitForEnd} from './mounts.ts';
 import {fsnameBytesMax, type MountOptions, ownerMapOf} from './options.ts';
 import {type ServerConfig, whyIomapUnwanted} from './server-config.ts';
 
@@ -45,9 +49,13 @@ export type Mounted = {
 	readonly supervisorPid: number;
 };
 
-/** How a launch ended. `refused`: the server has said why on stderr, and nothing is mounted. */
+/**
+ * How a launch ended. `interrupted`: by a signal to us before there was anything to end, and nothing is
+ * mounted. `refused`: the server has said why on stderr, and nothing is mounted.
+ */
 export type Outcome =
 	| {readonly kind: 'ended'; readonly exitCode: number}
+	| {readonly kind: 'interrupted'; readonly exitCode: number}
 	| {readonly kind: 'refused'};
 
 /** Of the server's Node. The new space as small as it goes: docs/decisions/memory.md. */
@@ -247,7 +255,7 @@ function serverConfig(
 const reportFd = 3;
 
 type HelperOutcome =
-	| {readonly kind: 'ended'; readonly exitCode: number}
+	| {readonly kind: 'ended' | 'interrupted'; readonly exitCode: number}
 	| {readonly kind: 'failed'; readonly failure: HelperFailure};
 
 /** Starts the helper, passes our signals on, takes its report, and waits for its end. */
@@ -258,24 +266,60 @@ async function superviseHelper(
 ): Promise<HelperOutcome> {
 	const child = spawn(helper, args, {stdio: ['inherit', 'inherit', 'inherit', 'pipe']});
 	const end = endOf(child);
-	const stopForwarding = forwardSignals(child);
+	const signals = forwardSignals(child);
+	const reports = child.stdio[reportFd] as Readable;
+	const isDaemon = args[0] === 'mount' && !args.includes('--foreground');
 	try {
-		const report = parseReport(await readLine(child.stdio[reportFd] as Readable));
+		const report = parseReport(await readLine(reports));
 		if (report.kind === 'ready') {
 			onReady(report.mounted);
 		}
 		const exitCode = await end;
+		// A terminal's comes to the helper as well, and may be seen by its end first.
+		const signal = signals.received() ?? forwarded.find(name => name === child.signalCode) ?? null;
+		// What is in the foreground, and ready, the helper itself has ended in order.
+		if (signal !== null && (isDaemon || report.kind !== 'ready')) {
+			if (report.kind === 'ready') await endSupervisor(report.mounted.supervisorPid);
+			await endOfReports(reports);
+			return {kind: 'interrupted', exitCode: 128 + constants.signals[signal]};
+		}
 		if (report.kind === 'none') {
 			throw new CliError(`${helper} ended without a word (status ${exitCode})`);
 		}
 		return report.kind === 'failed' ? report : {kind: 'ended', exitCode};
 	} finally {
-		stopForwarding();
+		signals.stop();
+		reports.destroy();
 	}
 }
 
+/** The mount was ready just when its maker was told to stop. Its supervisor may have seen that for itself. */
+async function endSupervisor(pid: number): Promise<void> {
+	const supervisor = supervisorOf(pid);
+	if (supervisor === null) return;
+	try {
+		process.kill(pid, 'SIGTERM');
+	} catch (error) {
+		if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+	}
+	await waitForEnd(supervisor);
+}
+
+const unmountedWithinMs = 30_000;
+
+/** Supervisor and sentinel hold the pipe until nothing is mounted, but for a mount that was ready. */
+async function endOfReports(reports: Readable): Promise<void> {
+	if (reports.readableEnded || reports.destroyed) return;
+	const patience = new AbortController();
+	const ended = once(reports.resume(), 'end').then(() => patience.abort());
+	const late = sleep(unmountedWithinMs, null, {signal: patience.signal}).catch((error: unknown) => {
+		if (!patience.signal.aborted) throw error;
+	});
+	await Promise.race([ended, late]);
+}
+
 async function explain(outcome: HelperOutcome, request: LaunchRequest): Promise<Outcome> {
-	if (outcome.kind === 'ended') {
+	if (outcome.kind !== 'failed') {
 		return outcome;
 	}
 	const {failure} = outcome;
@@ -302,36 +346,44 @@ function endOf(child: ChildProcess): Promise<number> {
 }
 
 function signalNumber(signal: NodeJS.Signals | null): number {
-	return signal === 'SIGKILL' ? 9 : signal === 'SIGTERM' ? 15 : 0;
+	return signal === null ? 0 : constants.signals[signal];
 }
+
+const forwarded: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
 
 /**
  * While the helper runs we only wait for it, so what is meant for us is meant for it. A terminal
  * sends ^C and ^\ to every process of the group: there the helper has them already.
  */
-function forwardSignals(child: ChildProcess): () => void {
+function forwardSignals(child: ChildProcess): {
+	/** The first that came, or null. */
+	received: () => NodeJS.Signals | null;
+	stop: () => void;
+} {
+	let first: NodeJS.Signals | null = null;
 	const isTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
 	const forward = (signal: NodeJS.Signals): void => {
+		first ??= signal;
 		if (!isTerminal || signal === 'SIGTERM' || signal === 'SIGHUP') {
 			child.kill(signal);
 		}
 	};
-	const signals: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
-	for (const signal of signals) {
+	for (const signal of forwarded) {
 		process.on(signal, forward);
 	}
-	return () => {
-		for (const signal of signals) {
+	const stop = (): void => {
+		for (const signal of forwarded) {
 			process.off(signal, forward);
 		}
 	};
+	return {received: () => first, stop};
 }
 
-/** The first line of a stream, or what there was when it ended. */
+/** The first line of a stream, or what there was when it ended. The caller has to destroy the stream. */
 async function readLine(stream: Readable): Promise<string> {
 	let text = '';
 	stream.setEncoding('utf8');
-	for await (const piece of stream) {
+	for await (const piece of stream.iterator({destroyOnReturn: false})) {
 		text += piece;
 		if (text.includes('\n')) {
 			break;
@@ -381,7 +433,9 @@ export async function launchUnmount(
 	args.push('--id', String(mount.id), '--device', mount.device, ...(isLazy ? ['--lazy'] : []));
 	const child = spawn(helper, args, {stdio: ['ignore', 'inherit', 'inherit', 'pipe']});
 	const end = endOf(child);
-	const report = parseReport(await readLine(child.stdio[reportFd] as Readable));
+	const reports = child.stdio[reportFd] as Readable;
+	const report = parseReport(await readLine(reports));
+	reports.destroy();
 	const exitCode = await end;
 	if (exitCode === 0) {
 		return null;

@@ -165,6 +165,12 @@ function startTimeOf(pid: number): string | null {
 	return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
 }
 
+/** The process of that number, while it is there. */
+export function supervisorOf(pid: number): Supervisor | null {
+	const startTime = startTimeOf(pid);
+	return startTime === null ? null : {pid, startTime};
+}
+
 const pollMs = 10;
 
 /** Waits until the supervisor has ended, and so the server, which it outlives; false: until `limit`. */

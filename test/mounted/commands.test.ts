@@ -262,6 +262,26 @@ mounts('--foreground: TERM to the command unmounts, status 0', async (t, playgro
 	t.is(playground.mounted(), null);
 });
 
+for (const [signal, status] of [
+	['SIGINT', 130],
+	['SIGTERM', 143],
+] as const) {
+	mounts(
+		`${signal} while the server starts: status ${status}, not a word, no mount`,
+		async (t, playground) => {
+			for (const more of [[], ['--foreground']]) {
+				const child = start(playground, 'mute', ...mountArguments, ...more);
+				const ended = ending(child);
+				t.not(await until(() => playground.mounted() !== null, 5000), null);
+				child.kill(signal);
+				const {code, out, err} = await ended;
+				t.is(playground.mounted(), null);
+				t.deepEqual({code, out, err}, {code: status, out: '', err: ''});
+			}
+		},
+	);
+}
+
 mounts(
 	'--foreground: the command killed, the mount is gone within a second',
 	async (t, playground) => {
