@@ -347,14 +347,14 @@ mounts('a remount that the server refuses is undone in the mount table', (t, pla
 		policy yes
 		user mount.fuse.ext4box $IMAGE $DIR -o allow_other
 		user sh -c "echo > $DIR/open; exec 4< $DIR/open; rm $DIR/open; echo \\$\\$; exec sleep 300" > $0/held &
-		until [ -s $0/held ]; do sleep 0.1; done
+		for n in $(seq 300); do [ -s $0/held ] || sleep 0.1; done
 		holder=$(cat $0/held)
 		! mount -o remount,ro $DIR 2> $0/said
 		grep -o 'have no name any more' $0/said
 		findmnt -rno OPTIONS $DIR | cut -d, -f1
 		user sh -c "echo one > $DIR/file; cat $DIR/file"
 		kill $holder
-		until mount -o remount,ro $DIR 2>/dev/null; do sleep 0.1; done
+		for n in $(seq 300); do mount -o remount,ro $DIR 2> $0/said && break; sleep 0.1; done
 		findmnt -rno OPTIONS $DIR | cut -d, -f1
 		! user $0/bin/ext4box mount -o remount,rw $DIR 2> $0/said
 		grep -o 'mount -i -o remount,rw' $0/said
