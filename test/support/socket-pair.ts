@@ -23,7 +23,11 @@ export function makePair(): readonly [ours: number, theirs: number] {
 
 /** Waits for a message; undefined where the other end is closed. `into` has room for the longest. */
 export function receive(descriptor: number, into: Uint8Array): Uint8Array | undefined {
-	if (!waitReadable(-1, descriptor, patienceMilliseconds)) throw new Error('the other end hangs');
+	const until = performance.now() + patienceMilliseconds;
+	// A signal ends a wait, too: such as that of an earlier process's end.
+	while (!waitReadable(-1, descriptor, until - performance.now())) {
+		if (performance.now() >= until) throw new Error('the other end hangs');
+	}
 	const length = readOrErrno(descriptor, into);
 	return length <= 0 ? undefined : into.slice(0, length);
 }
