@@ -346,9 +346,9 @@ mounts('a remount that the server refuses is undone in the mount table', (t, pla
 		trap 'policy no; kill $holder 2>/dev/null || true' EXIT
 		policy yes
 		user mount.fuse.ext4box $IMAGE $DIR -o allow_other
-		user sh -c "echo > $DIR/open; exec 4< $DIR/open; rm $DIR/open; echo \\$\\$; exec sleep 300" > $0/held &
-		for n in $(seq 300); do [ -s $0/held ] || sleep 0.1; done
-		holder=$(cat $0/held)
+		user sh -c "echo > $DIR/open; exec 4< $DIR/open; rm $DIR/open; echo \\$\\$; exec sleep 300" > $0/holder-id &
+		for n in $(seq 300); do [ -s $0/holder-id ] || sleep 0.1; done
+		holder=$(cat $0/holder-id)
 		! mount -o remount,ro $DIR 2> $0/said
 		grep -o 'have no name any more' $0/said
 		findmnt -rno OPTIONS $DIR | cut -d, -f1
