@@ -100,6 +100,11 @@ export class FileSystem {
 		return {knownInodes: nodes.knownCount, linklessInodes: nodes.linklessCount};
 	}
 
+	/** Whether an ioctl has ended all writing, after a commit. */
+	get isShutDown(): boolean {
+		return this.#served.shutDown.isDown;
+	}
+
 	/** The kernel has gone: frees what has no name any more. Throws what `reapInode` throws. */
 	reapAll(): void {
 		this.#served.nodes.reapAll();

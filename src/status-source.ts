@@ -35,6 +35,7 @@ function writingOf({config, volume, fileSystem}: StatusSource): Writing {
 		isDirty: transactions?.isOpen ?? false,
 		commitSeconds: config.commitSeconds,
 		failure: transactions?.failure?.message ?? null,
+		isShutDown: fileSystem.isShutDown,
 		...fileSystem.counts(),
 	};
 }

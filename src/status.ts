@@ -86,6 +86,8 @@ export type Writing = {
 	readonly commitSeconds: number;
 	/** Why no more changes are taken, or null. */
 	readonly failure: string | null;
+	/** By EXT4_IOC_SHUTDOWN: that is the failure then, and all that was written before it is there. */
+	readonly isShutDown: boolean;
 	/** Inodes that the kernel knows, and of those the ones that have no name any more. */
 	readonly knownInodes: number;
 	readonly linklessInodes: number;

@@ -113,7 +113,9 @@ function describeBusy(mount: Mount, words: string): string {
 async function findLoss(mount: Mount): Promise<string | null> {
 	if (mount.options.includes('ro')) return null;
 	const answer = await askStatus(mount.path);
-	return answer.kind === 'answered' ? (answer.status.writing?.failure ?? null) : null;
+	const writing = answer.kind === 'answered' ? answer.status.writing : null;
+	// Who shut it down wanted it so, and what was written by then is in the image.
+	return writing?.isShutDown === true ? null : (writing?.failure ?? null);
 }
 
 /** Nobody should sit before a command that says nothing for longer. */

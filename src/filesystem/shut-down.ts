@@ -18,6 +18,10 @@ const goesOn = new Set([
 export class ShutDown {
 	#isDown = false;
 
+	get isDown(): boolean {
+		return this.#isDown;
+	}
+
 	/**
 	 * Commits, then ends all writing. Which of its three ways is asked for can't be told: the kernel's
 	 * FUSE hands on nothing that an ioctl declared for reading is given. Throws `DeviceError`.
