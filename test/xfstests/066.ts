@@ -1,9 +1,7 @@
 /** Nothing is fsynced: the mount option has to be enough. */
-import {linkSync, mkdirSync, renameSync, symlinkSync, writeFileSync} from 'node:fs';
 import {xfstest} from './api.ts';
-import {bytesOf} from './tools/files.ts';
-import {absent, directory, file, symlink} from './tools/look.ts';
 import {Scene, smallImage} from './tools/scene.ts';
+import {expectSmallTree, makeSmallTree} from './tools/small-tree.ts';
 
 export const test = xfstest({
 	title: 'Every call that has returned on a file system mounted with sync is done after a crash',
@@ -14,25 +12,8 @@ export const test = xfstest({
 		await using scene = await Scene.open(t);
 		scene.mount('sync');
 		for (let round = 0; round < 5; round++) {
-			const folder = `round-${round}`;
-			mkdirSync(scene.at(folder));
-			for (let index = 0; index < 8; index++) {
-				writeFileSync(scene.at(`${folder}/${index}`), bytesOf(round * 8 + index, index * 1500));
-			}
-			linkSync(scene.at(`${folder}/3`), scene.at(`${folder}/linked`));
-			renameSync(scene.at(`${folder}/4`), scene.at(`${folder}/renamed`));
-			symlinkSync('3', scene.at(`${folder}/symlink`));
-			scene.expect(folder, directory);
-			scene.expect(`${folder}/4`, absent);
-			scene.expect(`${folder}/symlink`, symlink('3'));
-			for (const [name, index] of [
-				['1', 1],
-				['linked', 3],
-				['renamed', 4],
-				['7', 7],
-			] as const) {
-				scene.expect(`${folder}/${name}`, file(bytesOf(round * 8 + index, index * 1500)));
-			}
+			makeSmallTree(scene, round);
+			expectSmallTree(scene, round);
 		}
 		await scene.trial();
 		t.print('all of it is there');
