@@ -39,6 +39,24 @@ export interface Transport {
 /** Under a load that never lets the server wait, the clock is asked to after so many requests. */
 const requestsBetweenWaits = 64;
 
+/** What it means that read(2) on /dev/fuse brought no request. Throws for what must not happen. */
+function whyNothing(error: number): 'taken back' | 'none yet' | 'ended' {
+	switch (error) {
+		// The request was taken back while it was being handed over.
+		case errno.ENOENT:
+		case errno.EINTR:
+			return 'taken back';
+		case errno.EAGAIN:
+			return 'none yet';
+		// Unmounted; or cut off through the connection's `abort` file.
+		case errno.ENODEV:
+		case errno.ECONNABORTED:
+			return 'ended';
+		default:
+			throw new Error(`reading /dev/fuse: ${errnoName(error)}`);
+	}
+}
+
 /** /dev/fuse. */
 export class DeviceTransport implements Transport {
 	readonly #descriptor: number;
@@ -67,21 +85,9 @@ export class DeviceTransport implements Transport {
 			}
 			const length = this.#read(into);
 			if (length > 0) return length;
-			switch (-length) {
-				// The request was taken back while it was being handed over.
-				case errno.ENOENT:
-				case errno.EINTR:
-					break;
-				case errno.EAGAIN:
-					if (!this.#sleep(timeout)) return 0;
-					break;
-				// Unmounted; or cut off through the connection's `abort` file.
-				case errno.ENODEV:
-				case errno.ECONNABORTED:
-					return 0;
-				default:
-					throw new Error(`reading /dev/fuse: ${errnoName(-length)}`);
-			}
+			const why = whyNothing(-length);
+			if (why === 'ended') return 0;
+			if (why === 'none yet' && !this.#sleep(timeout)) return 0;
 		}
 	}
 
@@ -89,18 +95,8 @@ export class DeviceTransport implements Transport {
 		for (;;) {
 			const length = this.#calls.read(this.#descriptor, into);
 			if (length > 0) return length;
-			switch (-length) {
-				case errno.ENOENT:
-				case errno.EINTR:
-					break;
-				case errno.EAGAIN:
-				// `receive` will be told so, too.
-				case errno.ENODEV:
-				case errno.ECONNABORTED:
-					return 0;
-				default:
-					throw new Error(`reading /dev/fuse: ${errnoName(-length)}`);
-			}
+			// Of an end `receive` will be told, too.
+			if (whyNothing(-length) !== 'taken back') return 0;
 		}
 	}
 
