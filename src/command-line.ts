@@ -20,12 +20,12 @@ export function parseCommand<const T extends Options>(
 	const see = `see "ext4box help ${command}"`;
 	let parsed: Parsed<T>;
 	try {
-		parsed = parseArgs({args, options, allowPositionals: true, strict: true});
+		const whole = withNegativeNumbers(args, options);
+		parsed = parseArgs({args: whole, options, allowPositionals: true, strict: true});
 	} catch (error) {
 		const isOurs = error instanceof TypeError && 'code' in error;
 		if (!isOurs || !String(error.code).startsWith('ERR_PARSE_ARGS_')) throw error;
-		const [sentence = ''] = error.message.split(/\. |\.$|\n/);
-		throw new UsageError(`${sentence}; ${see}`);
+		throw new UsageError(`${sentenceOf(args, options, error)}; ${see}`);
 	}
 	const count = parsed.positionals.length;
 	const missing = names.find((name, index) => index >= count && !name.startsWith('['));
@@ -36,6 +36,59 @@ export function parseCommand<const T extends Options>(
 	}
 	return parsed;
 }
+
+type OptionToken = {
+	readonly index: number;
+	readonly name: string;
+	readonly rawName: string;
+	/** Undefined: none. */
+	readonly value: string | undefined;
+	/** Given in the option's own argument, as by `--offset=1`. */
+	readonly isInline: boolean;
+};
+
+function optionsIn(args: readonly string[], options: Options): OptionToken[] {
+	const {tokens} = parseArgs({args, options, strict: false, allowPositionals: true, tokens: true});
+	return tokens.flatMap(token =>
+		token.kind === 'option' ? [{...token, isInline: token.inlineValue === true}] : [],
+	);
+}
+
+/**
+ * `--offset -1` as `--offset=-1`: Node takes every value with a dash for an option, but none of ours is
+ * a digit, and who asks for a number says best what is wrong with this one.
+ */
+function withNegativeNumbers(args: readonly string[], options: Options): string[] {
+	const found = optionsIn(args, options).filter(
+		({value, isInline}) => !isInline && value !== undefined && /^-[0-9]/.test(value),
+	);
+	const joints = new Map(
+		found.map(({index, rawName}) => [index, rawName.startsWith('--') ? '=' : '']),
+	);
+	return args.flatMap((arg, index) => {
+		if (joints.has(index - 1)) return [];
+		const joint = joints.get(index);
+		return joint === undefined ? [arg] : [`${arg}${joint}${args[index + 1]}`];
+	});
+}
+
+/** What is wrong with the arguments, for which Node has more than one line. */
+function sentenceOf(args: readonly string[], options: Options, error: Error): string {
+	const wanting = optionsIn(args, options).find(
+		({name, value, isInline}) =>
+			options[name]?.type === 'string' &&
+			(value === undefined || (!isInline && value.startsWith('-') && value !== '-')),
+	);
+	if (wanting === undefined || !('code' in error) || error.code !== badValue) {
+		return error.message.split(/\. |\.$|\n/)[0] ?? '';
+	}
+	const {rawName, value} = wanting;
+	if (value === undefined) return `${rawName} wants a value`;
+	const joined = rawName.startsWith('--') ? `${rawName}=${value}` : `${rawName}${value}`;
+	return `${rawName} wants a value, and "${value}" looks like an option: if it is none, write "${joined}"`;
+}
+
+const badValue = 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE';
 
 const multipliers: {readonly [suffix: string]: number} = {
 	'': 1,

@@ -407,6 +407,8 @@ test('wrong usage is exit status 16', t => {
 		['--json=xml', image.path],
 		['--json', '--sarif', image.path],
 		['--jobs', '0', image.path],
+		['--jobs', '-1', image.path],
+		['--offset', '-1', image.path],
 		['--max-findings', 'many', image.path],
 		['--partition', '1', '--offset', '0', image.path],
 		['--explain', 'NONSENSE'],
