@@ -36,7 +36,10 @@ export interface Transport {
 	send(from: Uint8Array, length: number): 'sent' | 'gone' | 'refused';
 }
 
-/** Under a load that never lets the server wait, the clock is asked to after so many requests. */
+/**
+ * Under a load that never lets the server wait, the clock is asked after so many requests; else only
+ * before a sleep: asking for the time is a system call on some machines.
+ */
 const requestsBetweenWaits = 64;
 
 /** What it means that read(2) on /dev/fuse brought no request. Throws for what must not happen. */
@@ -78,16 +81,16 @@ export class DeviceTransport implements Transport {
 
 	receive(into: Uint8Array): number {
 		for (;;) {
-			const timeout = this.#clock.tick();
 			if (--this.#untilWait === 0) {
 				this.#untilWait = requestsBetweenWaits;
+				this.#clock.tick();
 				if (!this.#clock.wait(0)) return 0;
 			}
 			const length = this.#read(into);
 			if (length > 0) return length;
 			const why = whyNothing(-length);
 			if (why === 'ended') return 0;
-			if (why === 'none yet' && !this.#sleep(timeout)) return 0;
+			if (why === 'none yet' && !this.#sleep(this.#clock.tick())) return 0;
 		}
 	}
 
