@@ -4,10 +4,10 @@ import {inodeFlags} from '../layout/inode.ts';
 import {ext4_xattr_header, xattrChecksumAt, xattrMagic} from '../layout/xattr.ts';
 import {hashHeldEntry} from '../xattr/hash.ts';
 import {type AttributeArea, checkAttributes, type HeldValue} from './attributes.ts';
+import {checkBlockCount} from './block-count.ts';
 import {policies, policyIn} from './encryption-policy.ts';
 import {hex} from './finding.ts';
 import {addUsage, type Harvest, xattrBlockWidth} from './harvest.ts';
-import {checkBlockCount} from './inode-scan.ts';
 import {NumberList} from './number-list.ts';
 import type {CheckState} from './state.ts';
 

@@ -6,8 +6,8 @@
 import {hasSuperblockCopy} from '../groups.ts';
 import {reservedInode} from '../layout/inode.ts';
 import {directCount} from '../mapping/block-map.ts';
+import {checkBlockCount} from './block-count.ts';
 import {InodeBytes} from './inode-bytes.ts';
-import {checkBlockCount} from './inode-scan.ts';
 import type {CheckState} from './state.ts';
 
 const doubleIndirect = 13;
