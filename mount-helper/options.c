@@ -57,7 +57,8 @@ static bool take_fsname(struct parser *parser, const char *value) {
 		return wrong(parser, "fsname is empty or too long", value);
 	}
 	for (const unsigned char *at = (const unsigned char *)value; *at != 0; at++) {
-		if (*at < 0x20 || *at == 0x7f) {
+		/* Tab and line feed come out as \011 and \012 in the kernel's tables; these would as they are. */
+		if ((*at < 0x20 && *at != '\t' && *at != '\n') || *at == 0x7f) {
 			return wrong(parser, "fsname has a control character", "");
 		}
 	}

@@ -11,7 +11,7 @@ import type {SandboxLevel, WantedLevel} from '../sandbox/levels.ts';
 import {exposedFiles} from './exposed-files.ts';
 import type {HelperFailure} from './failures.ts';
 import {supervisorOf, waitForEnd} from './mounts.ts';
-import {fsnameBytesMax, type MountOptions, ownerMapOf} from './options.ts';
+import {fsnameBytesMax, hasUnescapedControls, type MountOptions, ownerMapOf} from './options.ts';
 import {type ServerConfig, whyIomapUnwanted} from './server-config.ts';
 
 /** What is started: tests put a stand-in in the server's place. */
@@ -199,7 +199,7 @@ function sharedArguments({
 /** The image's path as mount tables and df show it, unless it is one that they could not bear. */
 function fsnameOf(image: string): string {
 	const path = resolve(image);
-	const isBearable = !/[\0-\x1f\x7f]/.test(path) && Buffer.byteLength(path) <= fsnameBytesMax;
+	const isBearable = Buffer.byteLength(path) <= fsnameBytesMax && !hasUnescapedControls(path);
 	return isBearable ? path : 'ext4box';
 }
 

@@ -389,7 +389,7 @@ function parseMap(text: string): 'me' | 'image' {
 }
 
 function parseFsname(text: string): string {
-	if (/[\0-\x1f\x7f]/.test(text)) {
+	if (hasUnescapedControls(text)) {
 		throw new UsageError('option fsname: a control character in the name');
 	}
 	if (Buffer.byteLength(text) > fsnameBytesMax) {
@@ -406,6 +406,14 @@ function parseSubtype(text: string): Subtype {
 		);
 	}
 	return subtype;
+}
+
+/**
+ * Whether a mount table would show control characters of `name` as they are: tab and line feed the kernel
+ * writes in octal, as it does in paths. As the helper has it.
+ */
+export function hasUnescapedControls(name: string): boolean {
+	return /[\0-\x08\x0b-\x1f\x7f]/.test(name);
 }
 
 /** As the helper has it: FSNAME_MAX. */

@@ -23,7 +23,7 @@ const usage: [string, Asked][] = [
 	['a path for its sandbox to show', {options: ['--expose', '/etc']}],
 	['an unknown sandbox', {sandbox: ['--sandbox', 'none']}],
 	['a count of server arguments', {options: ['--server-argc', '1']}],
-	['a line feed in the name', {fsname: `${cases.word}\nx`}],
+	['a control character in the name', {fsname: `${cases.word}\x1bx`}],
 	['a name of 1,025 bytes', {fsname: cases.word.padEnd(1025, 'x')}],
 	['an empty name', {fsname: ''}],
 	['an empty mountpoint', {mountpoint: ''}],
@@ -66,8 +66,9 @@ for (const name of [
 	'a\\,user_id=0',
 	'a user_id=0 rw',
 	'a\\040,fd=0',
+	'a\tb\n1 1 0:1 / /etc rw - ext4 /dev/sda1 rw,user_id=0',
 ]) {
-	abuse(`a name is a name and no option: ${name}`, async (t, place) => {
+	abuse(`a name is a name and no option: ${JSON.stringify(name)}`, async (t, place) => {
 		const {made} = await cases.assertMounted(t, place, {fsname: `${cases.word} ${name}`});
 		t.is(made?.source, `${cases.word} ${name}`);
 		t.is(made?.uid, place.user.uid);

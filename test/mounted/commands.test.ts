@@ -1,9 +1,9 @@
 /** `ext4box mount`, `umount` and `run` from the outside, with a stand-in server. */
 import {spawnSync} from 'node:child_process';
-import {chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync} from 'node:fs';
+import {chmodSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {findSupervisors} from '../../src/mount/mounts.ts';
+import {findSupervisors, mountAt} from '../../src/mount/mounts.ts';
 import {
 	buildTools,
 	type Ended,
@@ -105,6 +105,23 @@ mounts(
 		t.is(silent.code, 0);
 		t.is(silent.err, '');
 		t.is(silent.out, '');
+	},
+);
+
+mounts(
+	'an odd name of an image is its mount’s, and the mountpoint’s too',
+	async (t, playground) => {
+		const image = join(playground.folder, 'a\n\tb c\\d#e,f\\012.img');
+		const mountpoint = join(playground.folder, 'm\n\to #\\040');
+		renameSync(playground.image, image);
+		renameSync(playground.mountpoint, mountpoint);
+		const mount = () => mountAt(mountpoint);
+		t.is((await ext4box(playground, 'serve', 'mount', image, mountpoint, '-o', 'ro')).err, '');
+		t.is(mount()?.source, image);
+		const [supervisor] = findSupervisors(mount() ?? t.fail());
+		await playground.family(`ready fusermount3 0 0:0 ${supervisor?.pid}`);
+		t.is((await ext4box(playground, 'serve', 'umount', mountpoint)).err, '');
+		t.is(mount(), null);
 	},
 );
 

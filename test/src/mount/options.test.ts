@@ -91,6 +91,7 @@ const accepted: [string, Partial<MountOptions>][] = [
 		},
 	],
 	['fsname=disk', {fsname: 'disk'}],
+	['fsname=a\tb\nc', {fsname: 'a\tb\nc'}],
 	['fsname=a\\,b\\\\c=d,ro', {fsname: 'a,b\\c=d', access: 'ro'}],
 	['subtype=ext4box', {}],
 ];
@@ -147,7 +148,7 @@ const refused: [string, RegExp][] = [
 	['idmap=0:0:10,5:100:1', /overlap/],
 	['idmap=0:0:10,100:9:1', /overlap/],
 	['fsname=', /fsname needs a value/],
-	['fsname=a\nb', /control character/],
+	['fsname=a\rb', /control character/],
 	[`fsname=${'x'.repeat(1025)}`, /more than 1024 bytes/],
 	['subtype=nfs', /subtype: "nfs" is none of ext4box, ext4/],
 ];
