@@ -13,6 +13,24 @@ fail() {
 [ -f ../dist/src/server-main.js ] || fail 'the program is not built: run "npm run build" first'
 [ -x "$node" ] || fail "no Node in $node: run \"npm ci\" first, or give NODE=/path/to/node"
 umask 022
+# Which directories are ours alone, for uninstall.sh; an earlier installation has made the others.
+made=$(cat "$destdir$libdir/directories" 2>/dev/null || :)
+if [ -n "$destdir" ]; then
+	mkdir -p "$destdir"
+fi
+
+make_directory() {
+	if [ ! -d "$destdir$1" ]; then
+		make_directory "$(dirname "$1")"
+		mkdir "$destdir$1"
+		made="$made
+$1"
+	fi
+}
+
+for directory in "${libdir%/*}" "$libexecdir" "$bindir" "$sysconfdir" "$sbindir" "$udevdir"; do
+	make_directory "$directory"
+done
 
 # Beside the old one first, so that nothing that runs finds half a program.
 new=$destdir$libdir.new
@@ -30,6 +48,7 @@ done
 for module in koffi "@koromix/koffi-linux-$architecture"; do
 	cp -R "$modules/$module" "$new/node_modules/$module"
 done
+printf '%s\n' "$made" >"$new/directories"
 # The launcher takes the privileged helper from here, and nowhere else.
 printf '{"helper": "%s/mount-helper"}\n' "$libexecdir" >"$new/installed.json"
 if [ "$(id -u)" = 0 ]; then
@@ -39,8 +58,6 @@ chmod -R u=rwX,go=rX "$new"
 rm -rf "$destdir$libdir"
 mv "$new" "$destdir$libdir"
 
-mkdir -p "$destdir$libexecdir" "$destdir$bindir" "$destdir$sysconfdir" "$destdir$sbindir" \
-	"$destdir$udevdir"
 helper=$destdir$libexecdir/mount-helper
 cp build/mount-helper-privileged "$helper.new"
 if [ "$(id -u)" = 0 ]; then
