@@ -23,7 +23,11 @@ struct mountinfo {
 /* One line; false when it is not understood. Changes the line. */
 bool mountinfo_parse(char *line, struct mountinfo *mount);
 
-/* How many of our type this user has mounted; false when the table could not be read to its end. */
+/*
+ * How many of our types this user has mounted; false when the table could not be read to its end. What
+ * fuse2fs calls fuse.ext4 is among them: were such a mount ours by its supervisor alone, its user could
+ * leave as many dead ones as he likes.
+ */
 bool mountinfo_count(unsigned user, unsigned *count);
 
 /* A table that can't be read to its end, with errno, says of no mount that it is not there. */

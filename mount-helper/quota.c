@@ -88,7 +88,9 @@ int quota_reserve(unsigned mounts_max, int *slot) {
 	} else if (!mountinfo_count(getuid(), &count)) {
 		report_failure(FAIL_POLICY, errno, "your mounts can't be counted");
 	} else if (count >= mounts_max) {
-		report_failure(FAIL_POLICY, 0, "you have %u mount%s, and %s permits %u (mounts_per_user)",
+		report_failure(FAIL_POLICY, 0,
+		               "you have %u mount%s of type fuse.ext4box or fuse.ext2 to fuse.ext4, and %s "
+		               "permits %u (mounts_per_user)",
 		               count, count == 1 ? "" : "s", POLICY_PATH, mounts_max);
 	} else if (!take_slot(*slot, mounts_max)) {
 		report_failure(FAIL_POLICY, 0,
