@@ -4,7 +4,7 @@
  * requests is how often the kernel was told of each inode (`filesystem/nodes.ts`), and that only
  * where inodes can come to their end.
  */
-import type {Volume} from '../ext4/index.ts';
+import {CorruptError, type Volume} from '../ext4/index.ts';
 import {inodeOfNode} from './attributes.ts';
 import {attributeHandlers} from './filesystem/attributes.ts';
 import {controlHandlers} from './filesystem/control.ts';
@@ -103,6 +103,17 @@ export class FileSystem {
 	/** Whether an ioctl has ended all writing, after a commit. */
 	get isShutDown(): boolean {
 		return this.#served.shutDown.isDown;
+	}
+
+	/**
+	 * A request, or what falls due by itself, has failed. Damage is noted in the image; where nothing is
+	 * written any more from now on, a kernel that moves data itself is told to ask before it writes.
+	 */
+	failed(error: unknown): void {
+		const {volume, iomap} = this.#served;
+		// Met while only reading; a transaction that meets it notes it itself.
+		if (error instanceof CorruptError) volume.transactions?.noteCorruption(error);
+		if (volume.transactions?.isWritable === false) iomap?.withdraw();
 	}
 
 	/** The kernel has gone: frees what has no name any more. Throws what `reapInode` throws. */

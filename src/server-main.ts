@@ -8,7 +8,6 @@
 import {fstatSync, writeSync} from 'node:fs';
 import {availableParallelism, hostname} from 'node:os';
 import {
-	CorruptError,
 	closeVolume,
 	FileError,
 	openForWriting,
@@ -170,8 +169,7 @@ function serve(config: ServerConfig, opened: Opened): boolean {
 	}
 	const failed = (error: unknown, operation: string, nodeId?: number): void => {
 		if (isOutOfMemory(error)) endAtOnce(say);
-		// Damage that was met while only reading; a transaction that meets it notes it itself.
-		if (error instanceof CorruptError) volume.transactions?.noteCorruption(error);
+		fileSystem.failed(error);
 		faults.record(error, operation, nodeId);
 	};
 	const upkeep = new Upkeep(volume, {
@@ -187,7 +185,7 @@ function serve(config: ServerConfig, opened: Opened): boolean {
 		isReplayedInMemory: volume.recovery !== undefined,
 	});
 	const dialect = 'reason' in dataPath ? undefined : dataPath.dialect;
-	const fileSystem = new FileSystem(volume, {
+	const fileSystem: FileSystem = new FileSystem(volume, {
 		config,
 		...('reason' in dataPath
 			? {}

@@ -179,6 +179,7 @@ export class IomapService {
 
 			// The device has gone: nothing can be written any more.
 			shutdown: () => {
+				this.withdraw();
 				this.#served.volume.transactions?.abort(
 					new FileError('EROFS', 'the kernel has shut the file system down'),
 				);

@@ -1,10 +1,12 @@
 /** A file system on which nothing may be written any more, where the kernel could do so by itself. */
+import {DeviceError} from '../../../ext4/errors.ts';
 import {errno} from '../../../src/errno.ts';
 import {shutDownIoctl} from '../../../src/ioctl.ts';
 import {remountIoctl} from '../../../src/status.ts';
 import {type IomapMount, mountIomap} from '../../support/iomap-kernel/mounted.ts';
 import {KernelError} from '../../support/iomap-kernel/wire.ts';
 import {mke2fs} from '../../support/made-volume.ts';
+import {MemoryDevice} from '../../support/memory-device.ts';
 import {missing, testUnless} from '../../support/skip.ts';
 
 const why = missing('mke2fs') ?? missing('e2fsck');
@@ -20,9 +22,19 @@ function ask({kernel}: IomapMount, command: number, data: Uint8Array): void {
 const remount = (mount: IomapMount, isReadOnly: boolean): void =>
 	ask(mount, remountIoctl, Uint8Array.of(Number(isReadOnly), 0, 0, 0));
 
+/** Whose writes fail for a while. */
+class FailingDevice extends MemoryDevice {
+	isFailing = false;
+
+	override write(position: number, from: Uint8Array): void {
+		if (this.isFailing) throw new DeviceError('the medium fails', position, from.length);
+		super.write(position, from);
+	}
+}
+
 /** A file that is there to be written to in place, its mappings known to the kernel. */
-function withFile() {
-	const mount = mountIomap(mke2fs(['-t', 'ext4'], '16M'));
+function withFile(device = new FailingDevice(mke2fs(['-t', 'ext4'], '16M'))) {
+	const mount = mountIomap(device.bytes, {device});
 	const {kernel} = mount;
 	kernel.mount();
 	const file = kernel.create(kernel.root(), 'file');
@@ -59,6 +71,39 @@ testUnless(
 		t.deepEqual(mount.problems, []);
 	},
 );
+
+testUnless(why, 'after an error of the device nothing is written to in place', t => {
+	const device = new FailingDevice(mke2fs(['-t', 'ext4'], '16M'));
+	const {mount, kernel, file} = withFile(device);
+	kernel.create(kernel.root(), 'lost');
+	device.isFailing = true;
+	t.is(t.throws(() => kernel.fsync(file), {instanceOf: KernelError})?.errno, errno.EIO);
+	device.isFailing = false;
+	const before = device.bytes.slice();
+	const refused = () => kernel.writeDirect(file, 0, later);
+	t.is(t.throws(refused, {instanceOf: KernelError})?.errno, errno.EROFS);
+	t.is(Buffer.compare(device.bytes, before), 0);
+	t.regex(mount.problems.join('\n'), /^FSYNC: .*the medium fails$/);
+});
+
+testUnless(why, 'nor after damage was met, where the superblock asks for that', t => {
+	const options = ['-t', 'ext4', '-e', 'remount-ro', '-O', '^metadata_csum'];
+	const first = mountIomap(mke2fs(options, '16M'));
+	first.kernel.mount();
+	const other = first.kernel.create(first.kernel.root(), 'other');
+	const {block, at} = first.volume.locateInode(other.inode);
+	first.kernel.close(other);
+	t.is(first.end(), undefined);
+	const device = new FailingDevice(first.device.bytes);
+	const modeAt = block.number * first.volume.geometry.blockSize + at;
+	new DataView(device.bytes.buffer).setUint16(modeAt, 0xf1a4, true);
+	const {kernel, file} = withFile(device);
+	const find = () => kernel.lookup(kernel.root(), 'other');
+	t.is(t.throws(find, {instanceOf: KernelError})?.errno, errno.EUCLEAN);
+	const refused = () => kernel.writeDirect(file, 0, later);
+	t.is(t.throws(refused, {instanceOf: KernelError})?.errno, errno.EROFS);
+	t.deepEqual(kernel.readDirect(file, 0, 4096), bytes.subarray(0, 4096));
+});
 
 testUnless(why, 'what was shut down by ioctl is not written to in place', t => {
 	const {mount, kernel, file} = withFile();

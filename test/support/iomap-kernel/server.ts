@@ -61,7 +61,7 @@ export function makeServer(options: ServerOptions): Server {
 	};
 	const problems: string[] = [];
 	const malformed = (problem: string) => problems.push(problem);
-	const fileSystem = new FileSystem(volume, {
+	const fileSystem: FileSystem = new FileSystem(volume, {
 		config,
 		status: () => new Uint8Array(),
 		invalidateAttributes: nodeId => connection.invalidateAttributes(nodeId),
@@ -85,6 +85,7 @@ export function makeServer(options: ServerOptions): Server {
 		},
 		{
 			failed(error, operation) {
+				fileSystem.failed(error);
 				const number = errnoOf(error);
 				if (number === 5 || number === 117) problems.push(`${operation}: ${String(error)}`);
 				return number;
