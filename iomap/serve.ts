@@ -177,9 +177,12 @@ export class IomapServer {
 		this.#isWithdrawn = false;
 	}
 
-	/** The end of the mount: nobody has anything open. Throws as `giveBack`. */
+	/**
+	 * The end of the mount: nobody has anything open. Or of writing, after `withdraw`, when the kernel has
+	 * written out what it kept: who still writes then is refused. Throws as `giveBack`.
+	 */
 	giveBackAll(): void {
-		for (const number of this.#ahead.keys()) this.giveBack(number);
+		for (const number of [...this.#ahead.keys()]) this.giveBack(number);
 	}
 
 	/** The kernel has dropped what it had cached from there on, and the space is gone. */

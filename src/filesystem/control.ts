@@ -20,6 +20,18 @@ export function controlHandlers(served: Served): Handlers {
 		return putIoctl(reply, bytes, bytes.length);
 	};
 
+	/** What the kernel may write to is taken back first: the space that it was given ahead, too. */
+	const endWriting = (): void => {
+		served.iomap?.withdraw();
+		try {
+			if (volume.transactions?.isWritable === true) served.iomap?.giveBackAll();
+			remountReadOnly(volume);
+		} catch (error) {
+			if (volume.transactions?.isWritable === true) served.iomap?.restore();
+			throw error;
+		}
+	};
+
 	const remount = (request: Request, reply: Reply): number => {
 		const isReadOnly = request.data()[0] === 1;
 		if (config.readOnly) return isReadOnly ? putIoctl(reply, new Uint8Array(0), 0) : -errno.EROFS;
@@ -31,8 +43,7 @@ export function controlHandlers(served: Served): Handlers {
 		}
 		// As the kernel: a file without a name is freed when it is closed, which is a change.
 		if (served.nodes.linklessCount > 0) return -errno.EBUSY;
-		remountReadOnly(volume);
-		served.iomap?.withdraw();
+		endWriting();
 		return putIoctl(reply, new Uint8Array(0), 0);
 	};
 

@@ -121,7 +121,7 @@ export class IomapService {
 		this.#server.restore();
 	}
 
-	/** The end of the mount. */
+	/** The end of the mount, or of writing. */
 	giveBackAll(): void {
 		this.#server.giveBackAll();
 	}

@@ -3,7 +3,7 @@ import {DeviceError} from '../../../ext4/errors.ts';
 import {errno} from '../../../src/errno.ts';
 import {shutDownIoctl} from '../../../src/ioctl.ts';
 import {remountIoctl} from '../../../src/status.ts';
-import {type IomapMount, mountIomap} from '../../support/iomap-kernel/mounted.ts';
+import {findProblems, type IomapMount, mountIomap} from '../../support/iomap-kernel/mounted.ts';
 import {KernelError} from '../../support/iomap-kernel/wire.ts';
 import {mke2fs} from '../../support/made-volume.ts';
 import {MemoryDevice} from '../../support/memory-device.ts';
@@ -71,6 +71,31 @@ testUnless(
 		t.deepEqual(mount.problems, []);
 	},
 );
+
+testUnless(why, 'space given ahead to files that are open is given back before', t => {
+	const {mount, kernel} = withFile();
+	const {superblock} = mount.volume;
+	const grown = kernel.create(kernel.root(), 'grown');
+	kernel.close(grown);
+	const before = superblock.freeBlockCount;
+	kernel.open(grown);
+	for (let piece = 0; piece < 8; piece++) {
+		kernel.writeDirect(grown, piece * bytes.length, bytes);
+	}
+	const blocks = (8 * bytes.length) / mount.volume.geometry.blockSize;
+	t.true(superblock.freeBlockCount < before - blocks, 'more was given than was asked for');
+	remount(mount, true);
+	t.is(superblock.freeBlockCount, before - blocks);
+	// As it would be after a power cut.
+	t.is(findProblems(mount.device.bytes), undefined);
+	remount(mount, false);
+	kernel.writeDirect(grown, 8 * bytes.length, bytes);
+	t.deepEqual(kernel.readDirect(grown, 0, bytes.length), bytes);
+	kernel.close(grown);
+	t.is(superblock.freeBlockCount, before - blocks - bytes.length / mount.volume.geometry.blockSize);
+	t.is(mount.end(), undefined);
+	t.deepEqual(mount.problems, []);
+});
 
 testUnless(why, 'after an error of the device nothing is written to in place', t => {
 	const device = new FailingDevice(mke2fs(['-t', 'ext4'], '16M'));
