@@ -92,6 +92,7 @@ export {
 	closeVolume,
 	type OpenForWritingOptions,
 	openForWriting,
+	openRecovered,
 	remountReadOnly,
 	remountReadWrite,
 	updateMmp,

@@ -3,6 +3,7 @@
  *
  *   openForWriting:  multi-mount protection ─► journal brought home ─► superblock says "mounted",
  *                    on the medium ─► transactions ─► orphans of a crash cleaned up
+ *   openRecovered:   the same where there is something to bring home or to clean up, then at once:
  *   closeVolume:     commit, checkpoint ─► journal empty ─► superblock says "unmounted" ─►
  *                    multi-mount protection released
  *
@@ -44,6 +45,8 @@ type Session = {
 	readonly wasClean: boolean;
 	/** False between `remountReadOnly` and `remountReadWrite`. */
 	isWritable: boolean;
+	/** Orphans of a crash that nobody has looked at: the next to write would take them for none. */
+	hasStrayOrphans: boolean;
 };
 
 const sessions = new WeakMap<Volume, Session>();
@@ -60,12 +63,18 @@ function writeSuperblockInPlace(volume: Volume, time: Timestamp): void {
 	device.flush();
 }
 
-/** Says in the superblock, on the medium, that the file system is in use. */
+/** Says in the superblock, on the medium, that the file system is mounted for writing, once more. */
 function markMounted(volume: Volume, time: Timestamp): void {
-	const {superblock, features} = volume;
+	const {superblock} = volume;
 	const raw = ext4_super_block.edit(superblock.view, 0);
 	raw.s_mnt_count = Math.min(raw.s_mnt_count + 1, 0xffff);
 	superblock.mountTime = Math.max(0, time.seconds);
+	markInUse(volume, time);
+}
+
+/** Says in the superblock, on the medium, that whoever reads it needs what the journal holds. */
+function markInUse(volume: Volume, time: Timestamp): void {
+	const {superblock, features} = volume;
 	let marked = features;
 	if (features.has('has_journal')) marked = marked.with('needs_recovery');
 	else superblock.isClean = false;
@@ -113,6 +122,48 @@ function beginTransactions(volume: Volume, session: Session): void {
  * protection shows another user, EINVAL for `journal: 'ignore'`.
  */
 export function openForWriting(device: BlockDevice, options: OpenForWritingOptions): Volume {
+	return open(device, options, (volume, session) => {
+		markMounted(volume, options.clock());
+		beginTransactions(volume, session);
+		volume.orphanProblem = cleanOrphans(volume).problem;
+	});
+}
+
+/**
+ * Opens the file system on `device` for reading, after its journal was brought home and its orphans
+ * were cleaned up on the medium: what the kernel's ext4 does where it mounts read-only what it may
+ * write to. Where there is nothing of either, nothing is written (but for multi-mount protection).
+ * Such a mount is not counted in the superblock. `remountReadWrite` makes the volume writable.
+ *
+ * The orphans of a file system that has errors are left to e2fsck. Throws as `openForWriting`, and
+ * why the volume stopped taking changes, where cleaning up came to no end.
+ */
+export function openRecovered(device: BlockDevice, options: OpenForWritingOptions): Volume {
+	return open(device, options, cleanUpForReading);
+}
+
+function cleanUpForReading(volume: Volume, session: Session): void {
+	const {superblock, features} = volume;
+	const hasOrphanMark = superblock.lastOrphan !== 0 || features.has('orphan_present');
+	if (hasOrphanMark && !superblock.hasErrors) {
+		markInUse(volume, session.options.clock());
+		beginTransactions(volume, session);
+		volume.orphanProblem = cleanOrphans(volume).problem;
+		remountReadOnly(volume);
+		return;
+	}
+	session.hasStrayOrphans = hasOrphanMark;
+	if (features.has('needs_recovery')) {
+		superblock.features = features.without('needs_recovery');
+		writeSuperblockInPlace(volume, session.options.clock());
+	}
+	session.mmp?.release();
+}
+
+/** Makes a volume that was opened, and its journal brought home, what it is to be. */
+type Begin = (volume: Volume, session: Session) => void;
+
+function open(device: BlockDevice, options: OpenForWritingOptions, begin: Begin): Volume {
 	if (device.isReadOnly) throw new FileError('EROFS', 'the device takes no writes');
 	if (options.journal === 'ignore') {
 		throw new FileError('EINVAL', 'a file system is not written to over a journal left as it is');
@@ -122,7 +173,7 @@ export function openForWriting(device: BlockDevice, options: OpenForWritingOptio
 	const mmp = takeMmp(asItLies, options);
 	let isMounted = false;
 	try {
-		const volume = mount(asItLies, mmp, options);
+		const volume = mount(asItLies, mmp, options, begin);
 		isMounted = true;
 		return volume;
 	} finally {
@@ -134,6 +185,7 @@ function mount(
 	asItLies: Volume,
 	mmp: MultiMountProtection | undefined,
 	options: OpenForWritingOptions,
+	begin: Begin,
 ): Volume {
 	const {device} = asItLies;
 	const time = options.clock();
@@ -150,12 +202,17 @@ function mount(
 	allocatorOf(volume); // Looks at all groups before anything is changed, as it must.
 	const log = hasJournal ? JournalLog.openEmpty(volume) : new InPlaceLog(volume);
 	const wasClean = volume.superblock.isClean;
-	const session: Session = {options, log, mmp, wasClean, isWritable: false};
+	const session: Session = {
+		options,
+		log,
+		mmp,
+		wasClean,
+		isWritable: false,
+		hasStrayOrphans: false,
+	};
 	if (log instanceof JournalLog) takeOverJournalError(volume, log, time);
-	markMounted(volume, time);
 	sessions.set(volume, session);
-	beginTransactions(volume, session);
-	volume.orphanProblem = cleanOrphans(volume).problem;
+	begin(volume, session);
 	return volume;
 }
 
@@ -212,9 +269,10 @@ export function remountReadOnly(volume: Volume): void {
 }
 
 /**
- * Makes writable again what `remountReadOnly` has made read-only. Nobody may have written to the
- * image in between. Throws `FileError` EROFS for a volume that was never open for writing or that
- * has given up, `DeviceError`.
+ * Makes writable again what `remountReadOnly` has made read-only, or writable what `openRecovered`
+ * has opened. Nobody may have written to the image in between. Throws `FileError` EROFS for a volume
+ * that was never open for writing or that has given up, EINVAL for one with errors whose orphans were
+ * left alone, `DeviceError`.
  */
 export function remountReadWrite(volume: Volume): void {
 	const session = sessions.get(volume);
@@ -222,6 +280,9 @@ export function remountReadWrite(volume: Volume): void {
 		throw new FileError('EROFS', 'the image is open for reading only');
 	}
 	if (session.isWritable) return;
+	if (session.hasStrayOrphans) {
+		throw new FileError('EINVAL', 'the file system has errors, and orphans that were left alone');
+	}
 	session.mmp?.takeAgain();
 	let isTaken = false;
 	try {

@@ -23,7 +23,7 @@ static void ask_kernel(struct grant *grant, const struct options *options,
 }
 
 static bool attach(struct grant *grant, const struct options *options, int *image) {
-	int device = loop_attach(*image, options->read_only, &grant->loop);
+	int device = loop_attach(*image, !options_writes(options), &grant->loop);
 	if (device < 0) {
 		grant->loop_answer = LOOP_FAILED;
 		return false;

@@ -201,6 +201,7 @@ static const struct option option_table[] = {
 	{"--id", ON(ACTION_UNMOUNT), true, take_id, 0},
 	{"--device", ON(ACTION_UNMOUNT), true, take_device, 0},
 	{"--read-only", MOUNTS, false, FLAG(read_only)},
+	{"--recover", MOUNTS, false, FLAG(recover)},
 	{"--foreground", ON(ACTION_MOUNT), false, FLAG(foreground)},
 	{"--allow-other", MOUNTS, false, FLAG(allow_other)},
 	{"--default-permissions", MOUNTS, false, FLAG(default_permissions)},
@@ -334,6 +335,10 @@ bool options_parse(int argc, char **argv, struct options *options, char *message
 	int at = 2;
 	return take_action(&parser, argv[1]) && take_options(&parser, argc, argv, &at) &&
 	       take_programs(&parser, argc, argv, at);
+}
+
+bool options_writes(const struct options *options) {
+	return !options->read_only || options->recover;
 }
 
 const char *way_name(enum way way) {

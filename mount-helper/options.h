@@ -28,6 +28,7 @@ struct options {
 	const char *subtype; /* One of mountinfo_subtype's. */
 	int report_fd; /* -1: failures are told on stderr. */
 	bool read_only;
+	bool recover; /* With read_only: the image is opened for writing all the same. */
 	bool foreground;
 	bool allow_other;
 	bool default_permissions;
@@ -54,6 +55,9 @@ struct options {
 
 /* Fills *options. On wrong usage returns false with one line in message. */
 bool options_parse(int argc, char **argv, struct options *options, char *message, size_t size);
+
+/* Whether the server may write to the image. */
+bool options_writes(const struct options *options);
 
 const char *way_name(enum way way);
 

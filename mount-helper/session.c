@@ -229,7 +229,7 @@ static bool open_words(struct session *session, int *theirs) {
 /* Where fusectl is not mounted no connection can be cut; a server that writes must hear of it. */
 static bool open_input(struct session *session, int *theirs) {
 	int ends[2];
-	if (session->options->read_only) {
+	if (!options_writes(session->options)) {
 		*theirs = fd_raise(open("/dev/null", O_RDONLY | O_CLOEXEC));
 		return *theirs >= 0;
 	}
@@ -367,7 +367,7 @@ static bool begin(struct session *session) {
 		report_failure(FAIL_LOOP, 0, "a loop device takes root, or the installed helper");
 		return false;
 	}
-	session->image = image_open(options->image, options->read_only);
+	session->image = image_open(options->image, !options_writes(options));
 	if (session->image < 0 || !may_be_called(session) || !find_mountpoint(session)) {
 		return false;
 	}

@@ -72,7 +72,7 @@ static void cut_off(struct session *session) {
 	}
 	/* Without the fusectl file system there is no cutting off. A server that only reads has
 	 * nothing to lose; one that writes is told to end, and gets its full time for that. */
-	if (session->options->read_only) {
+	if (!options_writes(session->options)) {
 		stop_server(session);
 	} else {
 		fd_close(&session->stop);
@@ -89,7 +89,7 @@ static void begin_stop(struct session *session) {
 	session->phase = PHASE_STOPPING;
 	enum unmounted result = mounted_remove(&session->mount, false, NULL, 0);
 	if (result == UNMOUNT_BUSY) {
-		if (!session->options->read_only) {
+		if (options_writes(session->options)) {
 			start_sync(session);
 		}
 		mounted_remove(&session->mount, true, NULL, 0);
@@ -297,7 +297,7 @@ static void server_ended(struct session *session, int status) {
 	}
 	/* Ended by us, who were told to stop: it only read, or had not come to be ready. */
 	bool is_cut = phase == PHASE_STOPPING && WIFSIGNALED(status) && !session->is_hung &&
-	              (session->options->read_only || !session->was_ready);
+	              (!options_writes(session->options) || !session->was_ready);
 	if (!is_cut) {
 		tell_end(session, status);
 	}

@@ -91,6 +91,7 @@ export class FileSystem {
 		};
 		// What has no handler is refused: EROFS for what writes.
 		const handlers = options.config.readOnly ? reading : {...reading, ...writing};
+		if (options.config.startsReadOnly) served.iomap?.withdraw();
 		this.handlers = limitedHandlers(volume, served.shutDown.guard(handlers));
 	}
 

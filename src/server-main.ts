@@ -11,6 +11,7 @@ import {
 	closeVolume,
 	FileError,
 	openForWriting,
+	openRecovered,
 	updateMmp,
 	Volume,
 	type VolumeOptions,
@@ -86,10 +87,11 @@ function openWritable(
 	config: ServerConfig,
 	options: VolumeOptions,
 ): Volume {
-	const {errors} = config;
+	const {errors, startsReadOnly} = config;
+	const open = startsReadOnly ? openRecovered : openForWriting;
 	// There is no panic for a server: it stops taking changes.
 	const policy = errors === 'panic' ? 'remount-ro' : errors;
-	return openForWriting(device, {
+	return open(device, {
 		...options,
 		clock: coarseTime,
 		randomUint32,
@@ -182,7 +184,7 @@ function serve(config: ServerConfig, opened: Opened): boolean {
 		isBlockDevice,
 		blockSize: volume.geometry.blockSize,
 		sectorBytes,
-		isReplayedInMemory: volume.recovery !== undefined,
+		isReplayedInMemory: config.readOnly && volume.recovery !== undefined,
 	});
 	const dialect = 'reason' in dataPath ? undefined : dataPath.dialect;
 	const fileSystem: FileSystem = new FileSystem(volume, {

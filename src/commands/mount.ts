@@ -52,6 +52,10 @@ What is mounted
   offset=BYTES        the file system begins there (suffixes k, m, g, t)
   partition=N         on a disk with partitions: the N-th; the only one is found by itself
   norecovery, noload  do not replay a journal that was left dirty; show what is on disk. Implies ro
+  recover             with ro: first the journal is brought home and files without a name, which a crash
+                      has left, are freed, in the image, as the kernel's ext4 does; then it is served
+                      read-only, held open for writing, so that -o remount,rw can follow. Fails where
+                      that is needed and the image can't be written to. A writable mount always recovers
   errors=WHAT         where the image turns out to be damaged while it is written to: continue with
                       what is sound, or remount-ro (panic means the same); default: as its superblock
                       says. It is marked for e2fsck either way
@@ -161,7 +165,7 @@ export async function mount(
 	if (directory === undefined) {
 		throw new UsageError('DIR is missing; see "ext4box help mount"');
 	}
-	const {isReadOnly, reason} = decideAccess(image, options);
+	const {reason, ...access} = decideAccess(image, options);
 	const mountpoint = await prepareMountpoint(directory, programs, true);
 	const onReady = (mounted: Mounted): void => {
 		if (reason !== null) {
@@ -173,7 +177,7 @@ export async function mount(
 		}
 	};
 	let telling: Promise<void> | undefined;
-	const outcome = await launchMount({image, mountpoint, options, isReadOnly, sandbox}, programs, {
+	const outcome = await launchMount({image, mountpoint, options, ...access, sandbox}, programs, {
 		isForeground: isForeground || options.debug,
 		onReady,
 		onSkipped: reason => {

@@ -111,7 +111,7 @@ async function runCommand(
 			'option loop: a namespace has no right to loop devices; use "ext4box mount"',
 		);
 	}
-	const {isReadOnly, reason} = decideAccess(image, options);
+	const {reason, ...access} = decideAccess(image, options);
 	const isTemporary = at === null;
 	const mountpoint = isTemporary ? makeDirectory() : await prepareMountpoint(at, programs, false);
 	const onReady = ({device}: Mounted): void => {
@@ -119,7 +119,7 @@ async function runCommand(
 		log.info(`mounted on ${mountpoint} in a namespace (${device})`);
 	};
 	try {
-		const outcome = await launchRun({image, mountpoint, options, isReadOnly, sandbox}, programs, {
+		const outcome = await launchRun({image, mountpoint, options, ...access, sandbox}, programs, {
 			command,
 			isTemporary,
 			onReady,

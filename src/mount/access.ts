@@ -1,7 +1,7 @@
 /** Whether an image can be mounted for writing: what a mount is to be where nobody named ro or rw. */
 import {accessSync, constants, existsSync, readFileSync, statSync} from 'node:fs';
 import {isExpectedError} from '../../ext4/errors.ts';
-import {readSuperblock} from '../../ext4/superblock.ts';
+import {readSuperblock, type Superblock} from '../../ext4/superblock.ts';
 import {ImageError, openImage} from '../../images/index.ts';
 import {CliError} from '../cli-error.ts';
 import {deviceNumber, whyKernelHasIt} from './image-in-use.ts';
@@ -27,45 +27,66 @@ function whyForbidden(image: string): string | null {
 	}
 }
 
-function whyUnsupported(image: string, options: MountOptions): string | null {
+/** null where there is no image, or none of ours: the server says so, in the same words for every mount. */
+function superblockOf(image: string, options: MountOptions): Superblock | null {
 	try {
 		using opened = openImage(image, {
 			offsetBytes: options.offset ?? undefined,
 			partition: options.partition ?? undefined,
 		});
-		const superblock = readSuperblock(opened.device);
-		try {
-			superblock.features.assertWritable();
-			return null;
-		} catch (error) {
-			if (!isExpectedError(error)) throw error;
-			return error.message;
-		}
+		return readSuperblock(opened.device);
 	} catch (error) {
-		// No image, or none of ours: the server says so, in the same words for every mount.
 		if (error instanceof ImageError || isExpectedError(error)) return null;
 		throw error;
 	}
 }
 
+function whyUnsupported(image: string, options: MountOptions): string | null {
+	try {
+		superblockOf(image, options)?.features.assertWritable();
+		return null;
+	} catch (error) {
+		if (!isExpectedError(error)) throw error;
+		return error.message;
+	}
+}
+
+/** Whether a crash has left anything to be brought home, or to be freed. */
+function needsRecovery(image: string, options: MountOptions): boolean {
+	const superblock = superblockOf(image, options);
+	if (superblock === null) return false;
+	const {features, lastOrphan} = superblock;
+	return features.has('needs_recovery') || features.has('orphan_present') || lastOrphan !== 0;
+}
+
 export type Access = {
 	readonly isReadOnly: boolean;
+	/** Read-only for its users; but the image is opened for writing, to bring home what a crash has left. */
+	readonly isRecovered: boolean;
 	/** Why it is read-only although nobody asked for that, or null. */
 	readonly reason: string | null;
 };
 
 /**
- * Settles whether a mount writes. Throws `CliError` where writing was asked for by name and can't
- * be, and where it would harm what the kernel has mounted.
+ * Settles whether a mount writes. Throws `CliError` where writing was asked for by name, or is needed
+ * for `recover`, and can't be, and where it would harm what the kernel has mounted.
  */
 export function decideAccess(image: string, options: MountOptions): Access {
-	if (options.access === 'ro') return {isReadOnly: true, reason: null};
+	const {access, isRecovered} = options;
+	if (access === 'ro' && !isRecovered) return {isReadOnly: true, isRecovered, reason: null};
 	const reason = whyForbidden(image) ?? whyUnsupported(image, options);
-	if (reason !== null && options.access === 'rw') {
+	if (reason !== null && access === 'rw') {
 		throw new CliError(`${image}: can't be mounted for writing: ${reason}`);
 	}
-	if (reason !== null) return {isReadOnly: true, reason};
+	if (reason !== null && isRecovered && needsRecovery(image, options)) {
+		throw new CliError(
+			`${image}: can't be opened for writing, which option recover takes to bring home what a crash has left in it: ${reason} (without that option it is shown as if it were)`,
+		);
+	}
+	if (reason !== null) {
+		return {isReadOnly: true, isRecovered: false, reason: access === 'ro' ? null : reason};
+	}
 	const kernel = whyKernelHasIt(image);
 	if (kernel !== null) throw new CliError(`${image}: can't be mounted for writing: ${kernel}`);
-	return {isReadOnly: false, reason: null};
+	return {isReadOnly: access === 'ro', isRecovered: access === 'ro', reason: null};
 }

@@ -38,6 +38,8 @@ export type LaunchRequest = {
 	readonly options: MountOptions;
 	/** As `decideAccess` settled it. */
 	readonly isReadOnly: boolean;
+	/** So too: the image is opened for writing although the mount is read-only. */
+	readonly isRecovered: boolean;
 	readonly sandbox: SandboxRequest;
 };
 
@@ -176,15 +178,17 @@ function sharedArguments({
 	mountpoint,
 	options,
 	isReadOnly,
+	isRecovered,
 	sandbox,
 }: LaunchRequest): string[] {
 	const chosen: [boolean, string][] = [
 		[isReadOnly, '--read-only'],
+		[isRecovered, '--recover'],
 		[options.allowOther, '--allow-other'],
 		[options.allowOther || options.defaultPermissions, '--default-permissions'],
 		[options.noExec, '--noexec'],
 		[options.noAtime, '--noatime'],
-		[whyIomapUnwanted({...options, readOnly: isReadOnly}) === undefined, '--iomap'],
+		[whyIomapUnwanted({...options, readOnly: isReadOnly && !isRecovered}) === undefined, '--iomap'],
 		[options.isLoop, '--loop'],
 	];
 	return [
@@ -220,16 +224,17 @@ type ServerArguments = {readonly exposing: readonly string[]; readonly argv: rea
 
 /** The server's one argument. */
 function serverConfig(
-	{image, options, isReadOnly}: LaunchRequest,
+	{image, options, isReadOnly, isRecovered}: LaunchRequest,
 	ownersWhenUnsaid: 'image' | 'me',
 ): string {
 	const mounter = {uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0};
 	const config: ServerConfig = {
 		imageName: image,
-		readOnly: isReadOnly,
+		readOnly: isReadOnly && !isRecovered,
 		...(options.offset === null ? {} : {offset: options.offset}),
 		...(options.partition === null ? {} : {partition: options.partition}),
 		noRecovery: options.noRecovery,
+		startsReadOnly: isRecovered,
 		errors: options.errors,
 		map: ownerMapOf(options.owners, mounter, ownersWhenUnsaid),
 		mounterUid: mounter.uid,

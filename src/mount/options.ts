@@ -31,6 +31,8 @@ export type MountOptions = {
 	/** null: as `allowOther` has it. */
 	readonly acl: boolean | null;
 	readonly noRecovery: boolean;
+	/** A read-only mount brings home what a crash has left in the image, as the kernel's does. */
+	readonly isRecovered: boolean;
 	readonly fakeroot: boolean;
 	readonly allowOther: boolean;
 	readonly defaultPermissions: boolean;
@@ -90,6 +92,7 @@ const nothingSaid: Draft = {
 	errors: 'default',
 	acl: null,
 	noRecovery: false,
+	isRecovered: false,
 	fakeroot: false,
 	allowOther: false,
 	defaultPermissions: false,
@@ -116,6 +119,7 @@ const flags: ReadonlyMap<string, Partial<Draft>> = new Map<string, Partial<Draft
 	['dirsync', {isDirSync: true}],
 	['norecovery', {noRecovery: true}],
 	['noload', {noRecovery: true}],
+	['recover', {isRecovered: true}],
 	['fakeroot', {fakeroot: true}],
 	['allow_other', {allowOther: true}],
 	['default_permissions', {defaultPermissions: true}],
@@ -241,6 +245,9 @@ function finish(draft: Draft): MountOptions {
 		throw new UsageError(
 			'options norecovery and rw exclude each other: what a journal holds would be overtaken',
 		);
+	}
+	if (rest.noRecovery && rest.isRecovered) {
+		throw new UsageError('options norecovery and recover exclude each other');
 	}
 	if (rest.isRemount && rest.access === 'unsaid') {
 		throw new UsageError('option remount: to what? Name ro or rw with it');

@@ -47,6 +47,7 @@ function findMount(directory: string): Mount {
 /** Of a mount that lets others in, or of its server. */
 const sentences: {readonly [code: string]: string} = {
 	EBUSY: 'files are open there that have no name any more, or for writing',
+	EINVAL: 'it has errors, and files without a name that a crash has left: let e2fsck look at it',
 	EROFS: 'the image was opened for reading only: unmount it, and mount it anew',
 	EPERM: 'only who mounted it may, and root',
 	EACCES: 'only who mounted it may, and root',
@@ -110,7 +111,7 @@ function makeWritable(mount: Mount, root: number, syscalls: Syscalls): void {
 		syscalls.changeMount(mount.path, flags.remount | keptFlags(mount));
 	} else if (mount.isReadOnly) {
 		throw new CliError(
-			`${mount.path}: its server writes again, but root has made it read-only in the mount table, and only root can undo that: "mount -i -o remount,rw ${mount.path}"`,
+			`${mount.path}: its server writes again, but the mount table has it read-only, and only root can undo that: "mount -i -o remount,rw ${mount.path}"`,
 		);
 	}
 }

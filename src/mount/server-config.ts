@@ -16,6 +16,11 @@ export type ServerConfig = {
 	readonly partition?: number;
 	/** Leave the journal alone: what is on disk is shown, torn as it may be. */
 	readonly noRecovery: boolean;
+	/**
+	 * The mount is `ro`, and the image open for writing all the same: what a crash has left in it is
+	 * brought home first, and `remount,rw` makes the mount writable. Excludes `readOnly`.
+	 */
+	readonly startsReadOnly: boolean;
 	/** As ext4's own option of that name; `panic` is `remount-ro` here. For a mount that writes. */
 	readonly errors: ErrorPolicy;
 	/** Whose the files are shown to be. */
@@ -102,6 +107,7 @@ export function parseServerConfig(text: string): ServerConfig {
 		...fields.optionalInteger('offset', 0),
 		...fields.optionalInteger('partition', 1),
 		noRecovery: fields.boolean('noRecovery'),
+		startsReadOnly: fields.boolean('startsReadOnly'),
 		errors: parseErrorPolicy(fields.string('errors')),
 		map: parseOwnerMap(fields.take('map')),
 		mounterUid: fields.integer('mounterUid', idMax),
@@ -124,6 +130,9 @@ export function parseServerConfig(text: string): ServerConfig {
 	fields.end();
 	if (config.offset !== undefined && config.partition !== undefined) {
 		throw new TypeError('server config: both offset and partition are given');
+	}
+	if (config.startsReadOnly && config.readOnly) {
+		throw new TypeError('server config: both readOnly and startsReadOnly are set');
 	}
 	return config;
 }

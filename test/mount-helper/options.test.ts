@@ -64,6 +64,8 @@ const refused: [string, string[], RegExp][] = [
 	['a number too great', [...mount, '--report-fd', '99999999999999999999', ...server], /range/],
 	['2^31', [...mount, '--report-fd', '2147483648', ...server], /range/],
 	['2^32', [...unmount.slice(0, 3), '--id', '4294967296'], /range/],
+	['recover twice', [...mount, '--recover', '--recover', ...server], /given twice/],
+	['unmount that recovers', [...unmount, '--recover'], /unknown option/],
 	['mount with an option of run', [...mount, '--enter', ...server], /unknown option: --enter/],
 	['unmount with an option of mount', [...unmount, '--read-only'], /unknown option/],
 	['unmount with a program', [...unmount, '--', '/bin/sh'], /takes no program/],

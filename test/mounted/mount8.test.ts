@@ -341,6 +341,32 @@ mounts(
 	},
 );
 
+mounts('read-only after a recovery in the image, and then writable', (t, place) => {
+	const out = place.run(`
+		mount -t fuse.ext4box -o commit=1000000 $IMAGE $DIR
+		echo kept > $DIR/kept
+		exec 3> $DIR/removed
+		rm $DIR/removed
+		sync $DIR/kept
+		cp $IMAGE $IMAGE.dirty
+		exec 3>&-
+		umount $DIR
+		mv $IMAGE.dirty $IMAGE
+		dumpe2fs -h $IMAGE 2>/dev/null | grep -o needs_recovery
+		mount -t fuse.ext4box -o ro,recover $IMAGE $DIR
+		findmnt -rno OPTIONS $DIR | cut -d, -f1
+		e2fsck -fn $IMAGE >/dev/null 2>&1
+		cat $DIR/kept
+		mount -o remount,rw $DIR
+		echo more >> $DIR/kept
+		umount $DIR
+		${checkNow('$IMAGE')}
+		mount -t fuse.ext4box -o ro $IMAGE $DIR
+		cat $DIR/kept
+		umount $DIR`);
+	t.is(out, 'needs_recovery\nro\nkept\nkept\nmore\n');
+});
+
 mounts('a remount that the server refuses is undone in the mount table', (t, place) => {
 	const out = place.run(`
 		policy() { sed -i "s/^allow_other .*/allow_other $1/" $0/etc/ext4box.conf; }

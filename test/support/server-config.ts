@@ -5,6 +5,7 @@ export const defaultConfig: ServerConfig = {
 	imageName: 'test.img',
 	readOnly: true,
 	noRecovery: false,
+	startsReadOnly: false,
 	errors: 'default',
 	map: {kind: 'image'},
 	mounterUid: 0,

@@ -21,6 +21,7 @@ const config: ServerConfig = {
 	imageName: 'disk.img',
 	readOnly: true,
 	noRecovery: false,
+	startsReadOnly: false,
 	errors: 'default',
 	map: {kind: 'image'},
 	mounterUid: 1000,
@@ -43,6 +44,7 @@ const good: Partial<ServerConfig>[] = [
 	{},
 	{offset: 1024},
 	{partition: 3, cacheBytes: 1},
+	{readOnly: false, startsReadOnly: true},
 	{readOnly: false, commitSeconds: 1, isSync: true, isDirSync: true},
 	{create: {uid: 0, gid: 100}},
 	{map: {kind: 'owner', uid: 0, gid: null}},
@@ -58,6 +60,7 @@ for (const fields of good) {
 
 const bad: [object, RegExp][] = [
 	[{readOnly: 1}, /readOnly is 1, wanted true or false/],
+	[{startsReadOnly: true}, /both readOnly and startsReadOnly/],
 	[{readOnly: undefined}, /readOnly is undefined/],
 	[{imageName: null}, /imageName/],
 	[{surprise: true}, /unknown field "surprise"/],

@@ -29,6 +29,7 @@ for (const [options, isReadOnly, asked] of table) {
 			mountpoint: folder,
 			options: parseMountOptions([options]),
 			isReadOnly,
+			isRecovered: false,
 			sandbox: {level: 'normal', required: 'off'},
 		} as const;
 		const programs = {helper, server: ['/node', 'server'], exposed: []};

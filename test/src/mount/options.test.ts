@@ -17,6 +17,7 @@ test('nothing said', t => {
 		errors: 'default',
 		acl: null,
 		noRecovery: false,
+		isRecovered: false,
 		fakeroot: false,
 		allowOther: false,
 		defaultPermissions: false,
@@ -45,6 +46,7 @@ const accepted: [string, Partial<MountOptions>][] = [
 	['remount,ro', {isRemount: true, access: 'ro'}],
 	['rw,remount', {isRemount: true, access: 'rw'}],
 	['norecovery', {access: 'ro', noRecovery: true}],
+	['ro,recover', {access: 'ro', isRecovered: true}],
 	['noload', {access: 'ro', noRecovery: true}],
 	['commit=30', {commitSeconds: 30}],
 	['commit=0', {}],
@@ -104,6 +106,7 @@ for (const [text, expected] of accepted) {
 
 const refused: [string, RegExp][] = [
 	['rw,norecovery', /norecovery and rw exclude each other/],
+	['recover,noload', /norecovery and recover exclude each other/],
 	['remount', /remount: to what/],
 	['commit=', /commit needs a value/],
 	['watchdog=86401', /option watchdog/],
