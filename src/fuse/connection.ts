@@ -253,10 +253,11 @@ export class Connection {
 			this.#receivedBytes += length;
 			const isWhole = request.checkHeader(length) === undefined;
 			const name = isWhole ? this.#rowByOpcode[request.opcode]?.operation.name : undefined;
-			if (name === 'FORGET' || name === 'BATCH_FORGET') {
-				this.#take(length);
-				hasHeard = true;
-			} else this.#aside.push(request.bytes.slice(0, length));
+			const isForget = name === 'FORGET' || name === 'BATCH_FORGET';
+			// An INTERRUPT comes ahead of all else, and takes no place: nothing is done for it.
+			if (isForget || name === 'INTERRUPT') this.#take(length);
+			else this.#aside.push(request.bytes.slice(0, length));
+			hasHeard ||= isForget;
 		}
 		request.checkHeader(this.#load(current));
 		request.parse(operation);

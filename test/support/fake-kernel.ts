@@ -42,6 +42,12 @@ export type Answer = {
 	field(layout: Layout, name: string): number;
 };
 
+/** When an INTERRUPT comes: before its request is read, while it is served, or after its answer. */
+export type InterruptMoment = 'before' | 'during' | 'after';
+
+/** Marks the number of an INTERRUPT; that of its request is even. */
+const interruptBit = 1;
+
 const encoder = new TextEncoder();
 
 function bytesOf(name: string | Uint8Array): Uint8Array {
@@ -105,6 +111,11 @@ export class FakeKernel implements Transport {
 	constructor(table: readonly Operation[] = operations) {
 		this.#table = table;
 	}
+
+	/** Which INTERRUPTs the next requests get that are asked, by their names. */
+	interruptions: (name: string) => readonly InterruptMoment[] = () => [];
+	/** An INTERRUPT was refused with ENOSYS: no more are sent. */
+	#refusesInterrupts = false;
 
 	receive(into: Uint8Array): number {
 		const request = this.#pending;
@@ -183,18 +194,60 @@ export class FakeKernel implements Transport {
 		return bytes;
 	}
 
-	/** Has the server serve these bytes; returns every message that it sends. */
-	exchange(request: Uint8Array): Uint8Array[] {
+	/**
+	 * Has the server serve these bytes; returns every message that it sends. `interrupt` is ready to be
+	 * read as soon as the request is, ahead of all else, and goes away with the answer.
+	 */
+	exchange(request: Uint8Array, interrupt?: Uint8Array): Uint8Array[] {
 		this.#pending = request;
 		this.#sent = [];
 		if (this.connection === undefined) throw new Error('nobody serves');
-		this.connection.serveOne();
+		if (interrupt !== undefined) this.ready.unshift(interrupt);
+		// What the server has read and put aside before comes first.
+		while (this.#pending !== undefined) this.connection.serveOne();
+		const [next] = this.ready;
+		if (interrupt !== undefined && next === interrupt) this.ready.shift();
 		return this.#sent;
+	}
+
+	/** An INTERRUPT of the request that was built last, were it one that nobody knows. */
+	buildInterrupt(): Uint8Array {
+		const unique = this.#unique;
+		const bytes = this.build('INTERRUPT', {nodeId: 0, pid: 0, fields: {unique}});
+		this.#unique = unique;
+		writeU64(new DataView(bytes.buffer), inHeader.at.unique, unique + interruptBit);
+		return bytes;
+	}
+
+	/** Takes what answers an INTERRUPT, as the kernel does, out of `sent`. Throws where it is wrong. */
+	#withoutInterrupts(sent: readonly Uint8Array[]): Uint8Array[] {
+		return sent.filter(message => {
+			const header = new DataView(message.buffer, message.byteOffset, message.byteLength);
+			if (readU64(header, outHeader.at.unique) % 2 !== interruptBit) return true;
+			const error = 0 - readField(outHeader, 'error', header);
+			const isKnown = error === errno.EAGAIN || error === errno.ENOSYS;
+			if (message.length !== outHeader.sizeBytes || !isKnown) {
+				throw new Error(`INTERRUPT: an answer of ${message.length} bytes, errno ${error}`);
+			}
+			if (error === errno.ENOSYS) this.#refusesInterrupts = true;
+			return false;
+		});
 	}
 
 	/** Asks, and expects exactly one answer, addressed to this request. */
 	ask(name: string, ask: Ask = {}): Answer {
-		const sent = this.exchange(this.build(name, ask));
+		const request = this.build(name, ask);
+		const moments = this.#refusesInterrupts ? [] : this.interruptions(name);
+		const interrupt = this.buildInterrupt();
+		const sent = [
+			...(moments.includes('before') ? this.exchange(interrupt) : []),
+			...this.exchange(request, moments.includes('during') ? interrupt : undefined),
+			...(moments.includes('after') ? this.exchange(interrupt) : []),
+		];
+		return this.#theAnswer(name, this.#withoutInterrupts(sent));
+	}
+
+	#theAnswer(name: string, sent: readonly Uint8Array[]): Answer {
 		const [message] = sent;
 		if (message === undefined || sent.length !== 1) {
 			throw new Error(`${name}: ${sent.length} answers`);

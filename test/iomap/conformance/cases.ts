@@ -3,6 +3,7 @@ import {attributeCases} from './cases/attributes.ts';
 import {beginCases} from './cases/begin.ts';
 import {cacheCases} from './cases/cache.ts';
 import type {Case} from './cases/case.ts';
+import {interruptCases} from './cases/interrupts.ts';
 import {ioendCases} from './cases/ioend.ts';
 import {negotiationCases} from './cases/negotiation.ts';
 import {wholeCases} from './cases/whole.ts';
@@ -17,5 +18,6 @@ export const cases: readonly Case[] = [
 	...wholeCases,
 	...attributeCases,
 	...workCases,
+	...interruptCases,
 	...cacheCases,
 ];

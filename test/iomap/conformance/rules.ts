@@ -96,6 +96,12 @@ export const rules = {
 	'7.6.1': 'kernel: inline data is read and written by requests without a handle',
 	'7.6.2': 'kernel: inline data that ends early or is written in part is EIO',
 	'7.7.1': 'swapon is given whole extents, and refused a file with holes',
+	// Signals, as on every connection of FUSE.
+	'7.8.1':
+		'an INTERRUPT changes nothing, whenever it comes, and is answered with EAGAIN or not at all',
+	'7.8.2': 'an INTERRUPT of what nobody asked is passed over',
+	'7.8.3': 'INTERRUPTs do not keep the server from hearing what comes behind them',
+	'7.8.4': 'kernel: it has a number of its own, and is not sent any more once refused with ENOSYS',
 	// Durability.
 	'8.1': 'FSYNC flushes the device, were there nothing to commit',
 	'8.2': 'what IOEND has recorded is durable with the FSYNC, not before',

@@ -1,6 +1,9 @@
-/** Random work on files through the kernel in memory, and on arrays of bytes beside it. */
-
+/**
+ * Random work on files through the kernel in memory, and on arrays of bytes beside it. Some of those who
+ * wait are interrupted by signals.
+ */
 import {Random} from '../../fuzz/random.ts';
+import type {InterruptMoment} from '../fake-kernel.ts';
 import type {Node} from './kernel.ts';
 import type {ServedMount} from './mounted.ts';
 import {errnos, KernelError} from './wire.ts';
@@ -8,6 +11,9 @@ import {errnos, KernelError} from './wire.ts';
 const fileBytesMax = 400_000;
 const sector = 512;
 const filesMax = 6;
+/** One of so many requests is interrupted. */
+const interruptedOneOf = 6;
+const interruptMoments: readonly InterruptMoment[] = ['before', 'during', 'after'];
 
 type File = {name: string; node: Node; bytes: Uint8Array; openCount: number};
 
@@ -22,6 +28,12 @@ export class RandomWork {
 		this.mount = mount;
 		if (!mount.kernel.mount()) throw new Error('the server does not take part');
 		this.#random = new Random(seed);
+		// With numbers of their own, so that a seed goes on standing for the same operations.
+		const random = new Random(seed + 0x1000_0000);
+		mount.kernel.wire.interruptions = () =>
+			random.below(interruptedOneOf) === 0
+				? interruptMoments.filter(() => random.below(2) === 0)
+				: [];
 	}
 
 	/** What the files must hold, by name. */

@@ -2,7 +2,7 @@
 import {type BlockDevice, openForWriting, Volume} from '../../../ext4/index.ts';
 import {Window} from '../../../images/index.ts';
 import {v7} from '../../../iomap/index.ts';
-import {errnoOf} from '../../../src/errno.ts';
+import {errno, errnoOf} from '../../../src/errno.ts';
 import {FileSystem, initFlags, transferBytesMax} from '../../../src/filesystem.ts';
 import {Connection} from '../../../src/fuse/connection.ts';
 import {iomapExperiment, iomapOperations} from '../../../src/fuse/iomap-operations.ts';
@@ -90,6 +90,9 @@ export function makeServer(options: ServerOptions): Server {
 				if (number === 5 || number === 117) problems.push(`${operation}: ${String(error)}`);
 				return number;
 			},
+			mayChange: error =>
+				(error === errno.ENOSPC || error === errno.EDQUOT) &&
+				fileSystem.counts().linklessInodes > 0,
 			malformed,
 		},
 		iomapTable,

@@ -57,18 +57,25 @@ export class SocketWire extends FakeKernel {
 		return Math.floor(word / 2 ** (bit % 32)) % 2 === 1;
 	}
 
-	override exchange(request: Uint8Array): Uint8Array[] {
+	override exchange(request: Uint8Array, interrupt?: Uint8Array): Uint8Array[] {
 		send(this.#requests, request);
-		const opcode = new DataView(request.buffer).getUint32(inHeader.at.opcode, true);
+		// The server finds it while it serves the request, or afterwards: a socket takes nothing back.
+		if (interrupt !== undefined) send(this.#requests, interrupt);
+		const asked = new DataView(request.buffer);
+		const opcode = asked.getUint32(inHeader.at.opcode, true);
 		if (noReplyOpcodes.has(opcode)) return [];
+		const answers: Uint8Array[] = [];
 		for (;;) {
 			const message = this.#receive(this.#requests);
 			const view = new DataView(message.buffer);
-			const isAnswer = readU64(view, outHeader.at.unique) !== 0;
-			this.#judge(isAnswer ? 0 : (this.onNotification?.(message) ?? 0));
-			if (!isAnswer) continue;
+			const unique = readU64(view, outHeader.at.unique);
+			this.#judge(unique === 0 ? (this.onNotification?.(message) ?? 0) : 0);
+			if (unique === 0) continue;
+			answers.push(message);
+			// What answers an INTERRUPT may come before.
+			if (unique !== readU64(asked, inHeader.at.unique)) continue;
 			if (opcode === initOpcode) this.#noteAgreement(view);
-			return [message];
+			return answers;
 		}
 	}
 
