@@ -5,6 +5,7 @@ export type ImageCode =
 	| 'IMAGE_NOT_FOUND'
 	| 'IMAGE_FORBIDDEN'
 	| 'IMAGE_NOT_OPENED'
+	| 'IMAGE_IN_USE'
 	| 'IMAGE_IS_DIRECTORY'
 	| 'IMAGE_NOT_A_FILE'
 	| 'IMAGE_EMPTY'

@@ -214,8 +214,15 @@ const openProblems: {readonly [errno: string]: readonly [ImageError['code'], str
 	EROFS: ['IMAGE_FORBIDDEN', 'it lies on a file system that is mounted read-only'],
 	EISDIR: ['IMAGE_IS_DIRECTORY', 'this is a directory, not a disk image'],
 	ELOOP: ['IMAGE_NOT_OPENED', 'too many symbolic links on the way to this file'],
+	ENODEV: ['IMAGE_NOT_A_FILE', 'a disk image is a file on a disk, or a block device'],
 	ENXIO: ['IMAGE_NOT_A_FILE', 'this is a socket or a device without a driver'],
 };
+
+/** Why a file can't be opened as an image, by the name of an errno; `otherwise` where that says no more. */
+export function openFailure(errno: string, otherwise: string, cause?: unknown): ImageError {
+	const [code, problem] = openProblems[errno] ?? ['IMAGE_NOT_OPENED', otherwise];
+	return new ImageError(code, problem, cause);
+}
 
 /** The errno name of a failed system call, or ''. */
 function errnoOf(cause: unknown): string {
@@ -238,8 +245,7 @@ export function openRaw(
 	try {
 		descriptor = fs.openSync(typeof path === 'string' ? path : Buffer.from(path), flags);
 	} catch (cause) {
-		const [code, problem] = openProblems[errnoOf(cause)] ?? ['IMAGE_NOT_OPENED', messageOf(cause)];
-		throw new ImageError(code, problem, cause);
+		throw openFailure(errnoOf(cause), messageOf(cause), cause);
 	}
 	try {
 		return new RawDevice(descriptor, {isWritable});

@@ -76,7 +76,7 @@ int image_open(const char *path, bool read_only) {
 	int fd = open(path, mode | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0 && errno == EISDIR) {
 		/* Only where it is opened for writing; the check below sees the others. */
-		report_failure(FAIL_IMAGE, 0, "cannot open %s: it is a directory, not an image", path);
+		report_failure(FAIL_IMAGE, EISDIR, "cannot open %s: no image", path);
 		return -1;
 	}
 	if (fd < 0) {
@@ -88,13 +88,13 @@ int image_open(const char *path, bool read_only) {
 		return refuse(fd, path, errno, "fstat");
 	}
 	if (S_ISDIR(facts.st_mode)) {
-		return refuse(fd, path, 0, "it is a directory, not an image");
+		return refuse(fd, path, EISDIR, "no image");
 	}
 	if (!S_ISREG(facts.st_mode) && !S_ISBLK(facts.st_mode)) {
-		return refuse(fd, path, 0, "neither a file nor a block device");
+		return refuse(fd, path, ENODEV, "neither a file nor a block device");
 	}
 	if (is_pseudo(fd)) {
-		return refuse(fd, path, 0, "it is not a file on a disk");
+		return refuse(fd, path, ENODEV, "it is not a file on a disk");
 	}
 	int flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0) {

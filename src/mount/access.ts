@@ -16,14 +16,23 @@ function isReadOnlyDevice(image: string): boolean {
 	return existsSync(path) && readFileSync(path, 'latin1').startsWith('1');
 }
 
-function whyForbidden(image: string): string | null {
+/** Why an image is not written to, with a code as in every message about an image. */
+type Reason = {readonly text: string; readonly code: string};
+
+function forbidden(text: string): Reason {
+	return {text, code: 'IMAGE_FORBIDDEN'};
+}
+
+function whyForbidden(image: string): Reason | null {
 	try {
 		accessSync(image, constants.W_OK);
-		return isReadOnlyDevice(image) ? 'the device is read-only' : null;
+		return isReadOnlyDevice(image) ? forbidden('the device is read-only') : null;
 	} catch (error) {
 		if (!(error instanceof Error && 'code' in error)) throw error;
-		if (error.code === 'EROFS') return 'it lies on a file system that is mounted read-only';
-		return error.code === 'EACCES' ? 'you may not write to it' : null;
+		if (error.code === 'EROFS') {
+			return forbidden('it lies on a file system that is mounted read-only');
+		}
+		return error.code === 'EACCES' ? forbidden('you may not write to it') : null;
 	}
 }
 
@@ -41,13 +50,13 @@ function superblockOf(image: string, options: MountOptions): Superblock | null {
 	}
 }
 
-function whyUnsupported(image: string, options: MountOptions): string | null {
+function whyUnsupported(image: string, options: MountOptions): Reason | null {
 	try {
 		superblockOf(image, options)?.features.assertWritable();
 		return null;
 	} catch (error) {
 		if (!isExpectedError(error)) throw error;
-		return error.message;
+		return {text: error.message, code: error.code};
 	}
 }
 
@@ -57,6 +66,10 @@ function needsRecovery(image: string, options: MountOptions): boolean {
 	if (superblock === null) return false;
 	const {features, lastOrphan} = superblock;
 	return features.has('needs_recovery') || features.has('orphan_present') || lastOrphan !== 0;
+}
+
+function refusal(image: string, {text, code}: Reason): CliError {
+	return new CliError(`${image}: can't be mounted for writing: ${text} [${code}]`);
 }
 
 export type Access = {
@@ -75,18 +88,16 @@ export function decideAccess(image: string, options: MountOptions): Access {
 	const {access, isRecovered} = options;
 	if (access === 'ro' && !isRecovered) return {isReadOnly: true, isRecovered, reason: null};
 	const reason = whyForbidden(image) ?? whyUnsupported(image, options);
-	if (reason !== null && access === 'rw') {
-		throw new CliError(`${image}: can't be mounted for writing: ${reason}`);
-	}
+	if (reason !== null && access === 'rw') throw refusal(image, reason);
 	if (reason !== null && isRecovered && needsRecovery(image, options)) {
 		throw new CliError(
-			`${image}: can't be opened for writing, which option recover takes to bring home what a crash has left in it: ${reason} (without that option it is shown as if it were)`,
+			`${image}: can't be opened for writing, which option recover takes to bring home what a crash has left in it: ${reason.text} (without that option it is shown as if it were) [${reason.code}]`,
 		);
 	}
 	if (reason !== null) {
-		return {isReadOnly: true, isRecovered: false, reason: access === 'ro' ? null : reason};
+		return {isReadOnly: true, isRecovered: false, reason: access === 'ro' ? null : reason.text};
 	}
 	const kernel = whyKernelHasIt(image);
-	if (kernel !== null) throw new CliError(`${image}: can't be mounted for writing: ${kernel}`);
+	if (kernel !== null) throw refusal(image, {text: kernel, code: 'IMAGE_IN_USE'});
 	return {isReadOnly: access === 'ro', isRecovered: access === 'ro', reason: null};
 }

@@ -42,7 +42,8 @@ export function explainFailure(
 	}
 }
 
-function withError({errno, text}: HelperFailure): string {
+/** The helper's words, and the kernel's. */
+export function withError({errno, text}: HelperFailure): string {
 	const words =
 		errno === 0 ? undefined : (getSystemErrorMap().get(-errno)?.[1] ?? `error ${errno}`);
 	return words === undefined ? text : `${text}: ${words}`;

@@ -331,9 +331,9 @@ async function explain(outcome: HelperOutcome, request: LaunchRequest): Promise<
 	if (failure.code === 'server' && failure.text.startsWith('status')) {
 		return {kind: 'refused'};
 	}
-	if (failure.code === 'in-use') {
-		const {describeHolder} = await import('./image-in-use.ts');
-		throw new CliError(`${request.image} is in use: ${describeHolder(request.image)}`);
+	if (failure.code === 'in-use' || (failure.code === 'image' && failure.errno !== 0)) {
+		const {explainImageFailure} = await import('./image-failure.ts');
+		throw explainImageFailure(failure, request.image);
 	}
 	const {explainFailure, readMachineFacts} = await import('./failures.ts');
 	throw new CliError(explainFailure(failure, readMachineFacts(), request.mountpoint));

@@ -219,9 +219,15 @@ mounts('a mountpoint through a symbolic link', async (t, playground) => {
 
 mounts('what can not be mounted is named, with exit status 1', async (t, playground) => {
 	writeFileSync(join(playground.folder, 'file'), '');
+	symlinkSync('loop', join(playground.folder, 'loop'));
 	const cases: [string[], RegExp][] = [
-		[['absent.img', 'mnt'], /cannot open absent\.img: no such file/],
-		[['.', 'mnt'], /cannot open \.: it is a directory/],
+		[['absent.img', 'mnt'], /^ext4box: absent\.img: there is no such file \[IMAGE_NOT_FOUND\]\n$/],
+		[['file/x', 'mnt'], /: file\/x: .*not a directory \[IMAGE_NOT_FOUND\]/],
+		[['.', 'mnt'], /: \.: this is a directory, not a disk image \[IMAGE_IS_DIRECTORY\]/],
+		[['.', 'mnt', '-r'], /: \.: this is a directory, not a disk image \[IMAGE_IS_DIRECTORY\]/],
+		[['/dev/null', 'mnt', '-r'], /: \/dev\/null: .* \[IMAGE_NOT_A_FILE\]/],
+		[['/proc/self/stat', 'mnt', '-r'], /a file on a disk, or a block device \[IMAGE_NOT_A_FILE\]/],
+		[['loop', 'mnt', '-r'], /too many symbolic links .* \[IMAGE_NOT_OPENED\]/],
 		[['disk.img', 'absent'], /absent does not exist: make it with mkdir/],
 		[['disk.img', 'file'], /file is not a directory/],
 		[['disk.img', 'file/mnt'], /not a directory/],

@@ -459,7 +459,10 @@ bothWrite('an image has one writer, and beside it no reader', (t, place) => {
 	for (const access of ['rw', 'ro']) {
 		const refused = place.cli('mount', place.image, other, '-o', access);
 		t.is(refused.status, 1);
-		t.regex(refused.stderr, new RegExp(`is in use: ext4box has it mounted on ${place.mountpoint}`));
+		t.regex(
+			refused.stderr,
+			new RegExp(`is in use: ext4box has it mounted on ${place.mountpoint} \\[IMAGE_IN_USE\\]`),
+		);
 	}
 	place.umount();
 	place.mount('ro');
@@ -508,7 +511,7 @@ writes(
 		place.umount();
 		t.regex(
 			place.cli('mount', place.image, place.mountpoint, '-o', 'rw').stderr,
-			/can't be mounted for writing: you may not write to it/,
+			/can't be mounted for writing: you may not write to it \[IMAGE_FORBIDDEN\]/,
 		);
 	},
 	{isOrdinary: true},
