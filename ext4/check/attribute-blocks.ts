@@ -87,7 +87,14 @@ function checkBlock(
 		}
 	}
 	const values: HeldValue[] = [];
-	const area = {view, entriesAt: 32, valuesFrom: 0, end: bytes.length, needsHash: true};
+	const area: AttributeArea = {
+		view,
+		entriesAt: 32,
+		valuesFrom: 0,
+		end: bytes.length,
+		needsHash: true,
+		needsOffsets: false,
+	};
 	const problem = checkAttributes(area, [], value => values.push(value));
 	if (problem !== undefined) {
 		const {code, offset, ...found} = problem;

@@ -43,6 +43,8 @@ export type AttributeArea = {
 	readonly end: number;
 	/** Whether entries must carry a hash; in inodes they may have none. */
 	readonly needsHash: boolean;
+	/** Whether where a value lies must make sense even where nothing of it lies there. */
+	readonly needsOffsets: boolean;
 };
 
 const entrySize = ext4_xattr_entry.sizeBytes;
@@ -114,6 +116,7 @@ function checkEntry(
 	const holder = view.getUint32(at + 4, true);
 	const sizeBytes = view.getUint32(at + 8, true);
 	const hash = view.getUint32(at + 12, true);
+	const start = area.valuesFrom + view.getUint16(at + 2, true);
 	// e2fsck lets it pass in inodes.
 	if (area.needsHash && view.getUint8(at + 1) === 0) {
 		return {code: 'CHECK_ATTRIBUTE_NAME_INDEX', offset: at, found: 0};
@@ -123,10 +126,10 @@ function checkEntry(
 			return {code: 'CHECK_ATTRIBUTE_VALUE_SIZE', offset: at, found: sizeBytes};
 		}
 		if (name.includes(0)) return {code: 'CHECK_ATTRIBUTE_NAME_NUL', offset: at};
+		if (area.needsOffsets && start > area.valuesFrom) return offsetProblemOf(area, at, start);
 		held({holder, hash, name, sizeBytes});
 		return undefined;
 	}
-	const start = area.valuesFrom + view.getUint16(at + 2, true);
 	if (sizeBytes > 0) {
 		if (sizeBytes > area.end - area.entriesAt || start + sizeBytes > area.end) {
 			return {code: 'CHECK_ATTRIBUTE_VALUE_SIZE', offset: at, found: sizeBytes};
@@ -135,7 +138,7 @@ function checkEntry(
 			return {code: 'CHECK_ATTRIBUTE_OVERLAP', offset: at, found: start};
 		}
 		ranges.push(start, start + aligned(sizeBytes));
-	}
+	} else if (area.needsOffsets && start > area.end) return offsetProblemOf(area, at, start);
 	if (name.includes(0)) return {code: 'CHECK_ATTRIBUTE_NAME_NUL', offset: at};
 	const ownProblem = aclProblemOf(area, at, start, sizeBytes);
 	if (ownProblem !== undefined) return ownProblem;
@@ -147,6 +150,12 @@ function checkEntry(
 		return {code: 'CHECK_ATTRIBUTE_HASH', offset: at, found: hex(hash), expected: hex(expected)};
 	}
 	return undefined;
+}
+
+function offsetProblemOf(area: AttributeArea, at: number, start: number): AttributeProblem {
+	const {valuesFrom, end} = area;
+	const values = {found: start - valuesFrom, expected: end - valuesFrom};
+	return {code: 'CHECK_ATTRIBUTE_VALUE_OFFSET', offset: at, ...values};
 }
 
 /** An access control list that nobody can read: the value of an attribute at `start`. */

@@ -8,6 +8,7 @@ import {hex} from './finding.ts';
 import {type Harvest, heldValueWidth, holderWidth} from './harvest.ts';
 import {InodeBytes} from './inode-bytes.ts';
 import type {CheckState} from './state.ts';
+import {checkValueHashes} from './value-hashes.ts';
 
 type Holder = {
 	readonly valueHash: number;
@@ -25,12 +26,15 @@ export function* checkHeldValues(
 	inBlocks: Float64Array,
 ): Generator<void> {
 	const holders = holdersOf(harvests);
+	/** Of each inode whose value fits the attribute: the hash that it keeps. */
+	const toHash = new Map<number, number>();
 	for (const rows of [...harvests.map(({heldValues}) => heldValues), inBlocks]) {
 		for (let at = 0; at < rows.length; at += heldValueWidth) {
-			checkValue(state, holders, rows.subarray(at, at + heldValueWidth));
+			checkValue(state, holders, toHash, rows.subarray(at, at + heldValueWidth));
 		}
 		yield;
 	}
+	yield* checkValueHashes(state, toHash);
 	for (const [inode, holder] of holders) {
 		const found = holder.changeTime * 2 ** 32 + holder.version;
 		const expected = state.valueReferences.get(inode);
@@ -75,7 +79,12 @@ function readHolder(state: CheckState, number: number): Holder | undefined {
 	};
 }
 
-function checkValue(state: CheckState, holders: Map<number, Holder>, row: Float64Array): void {
+function checkValue(
+	state: CheckState,
+	holders: Map<number, Holder>,
+	toHash: Map<number, number>,
+	row: Float64Array,
+): void {
 	const [inode = 0, generation = 0, number = 0, hash = 0, unsigned = 0, signed = 0, size = 0] = row;
 	const block = row[7] === 0 ? undefined : row[7];
 	const place = {inode, block};
@@ -104,6 +113,6 @@ function checkValue(state: CheckState, holders: Map<number, Holder>, row: Float6
 			expected: holder.sizeBytes,
 			holder: number,
 		});
-	}
+	} else if (holder.isMarked && !isLustre) toHash.set(number, holder.valueHash);
 	state.valueReferences.set(number, (state.valueReferences.get(number) ?? 0) + 1);
 }

@@ -1,5 +1,5 @@
 /** Attributes as an inode has them: those in itself, the block that it names, and what they lead to. */
-import {inodeBaseSize} from '../layout/inode.ts';
+import {inodeBaseSize, inodeFlags} from '../layout/inode.ts';
 import {hashHeldEntry} from '../xattr/hash.ts';
 import {
 	type AttributeArea,
@@ -101,13 +101,15 @@ export class InodeAttributes {
 	}
 
 	#areaOf(headerAt: number): AttributeArea {
-		const {inode} = this.#context;
+		const {inode, hasInline} = this.#context;
 		return {
 			view: inode.view,
 			entriesAt: headerAt + 4,
 			valuesFrom: headerAt + 4,
 			end: inode.at + inode.size,
 			needsHash: false,
+			// e2fsck reads the contents through all attributes, and takes none if one is not so.
+			needsOffsets: hasInline && inode.has(inodeFlags.inlineData),
 		};
 	}
 

@@ -14,19 +14,19 @@ import {
 	v2r1_disk_dqblk,
 } from '../layout/quota.ts';
 import {isFreeEntry, type Place, QuotaFile, type QuotaType} from '../quota/file.ts';
-import {Volume} from '../volume.ts';
+import type {Volume} from '../volume.ts';
 import {InodeBytes} from './inode-bytes.ts';
 import {factFlags} from './inode-facts.ts';
+import {openReadersVolume} from './readers-volume.ts';
 import type {CheckState, Usage} from './state.ts';
 
-const cacheBytes = 2 ** 20;
 const blocksBetweenYields = 256;
 const typeSymlink = 7;
 const kinds = ['user', 'group', 'project'] as const;
 
 export function* checkQuota(state: CheckState): Generator<void> {
 	if (!state.features.has('quota')) return;
-	const volume = openVolume(state);
+	const volume = openReadersVolume(state, 'quota files');
 	if (volume === undefined) return;
 	for (const [index, kind] of kinds.entries()) {
 		const inode = state.superblock.quotaInodes[kind];
@@ -40,16 +40,6 @@ export function* checkQuota(state: CheckState): Generator<void> {
 		}
 		state.setProgress(index + 1, kinds.length);
 		yield;
-	}
-}
-
-function openVolume(state: CheckState): Volume | undefined {
-	try {
-		return Volume.openAsItLies(state.device, {cacheBytes});
-	} catch (error) {
-		if (!isExpectedError(error)) throw error;
-		state.giveUp(`quota files could not be read: ${error.message}`);
-		return undefined;
 	}
 }
 

@@ -171,7 +171,9 @@ function checkMmp(state: CheckState): string | undefined {
 	if (raw.mmp_seq === mmpSequence.beingChecked) {
 		return 'e2fsck is at work on this file system, or was killed while it was (mmp)';
 	}
-	if (raw.mmp_seq !== mmpSequence.clean) {
+	if (raw.mmp_seq > mmpSequence.max && raw.mmp_seq !== mmpSequence.clean) {
+		state.report('CHECK_MMP_SEQUENCE', {block}, {found: hex(raw.mmp_seq)});
+	} else if (raw.mmp_seq !== mmpSequence.clean) {
 		state.report('CHECK_MMP_IN_USE', {block}, {found: hex(raw.mmp_seq)});
 	}
 	return undefined;

@@ -20,7 +20,7 @@ export function readValue(volume: Volume, owner: Inode, area: XattrArea, at: num
 		return size === 0 ? new Uint8Array(0) : area.bytes.slice(start, start + size);
 	}
 	const holder = openHolder(volume, owner, entry.e_value_inum, size);
-	const value = readContents(volume, holder);
+	const value = readHeldValue(volume, holder);
 	if (!isLustreHolder(holder, owner)) {
 		assertHashes(volume, holder, entryName(area, at), entry.e_hash, value);
 	}
@@ -47,8 +47,11 @@ export function openHolder(volume: Volume, owner: Inode, number: number, size: n
 	return holder;
 }
 
-/** Values have no holes. Their size was checked before, so this is bounded. */
-function readContents(volume: Volume, holder: Inode): Uint8Array {
+/**
+ * The bytes of an inode for values, which have no holes; as many as its size says, which is checked
+ * before. Throws `CorruptError`, `DeviceError`.
+ */
+export function readHeldValue(volume: Volume, holder: Inode): Uint8Array {
 	const {blockSize} = volume.geometry;
 	const value = new Uint8Array(holder.sizeBytes);
 	const blockCount = Math.ceil(holder.sizeBytes / blockSize);

@@ -222,6 +222,13 @@ export const volumeFindings = {
 			'The block that says who uses the file system was damaged, or changed by something that does not know of checksums.',
 		e2fsck: ['p0.mmp-csum-invalid'],
 	},
+	CHECK_MMP_SEQUENCE: {
+		severity: 'error',
+		sentence: 'the block against multiple mounts has the number {found}, which nobody writes there',
+		explanation:
+			'The number counts while somebody uses the file system; some of the greatest say other things, and this is none of them. e2fsck ends at it; `tune2fs -f -E clear_mmp` mends it, where nobody uses the file system.',
+		e2fsck: [],
+	},
 	CHECK_MMP_IN_USE: {
 		severity: 'warning',
 		sentence: 'the file system says that it is in use (mmp number {found})',
