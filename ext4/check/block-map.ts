@@ -99,7 +99,7 @@ export class BlockMapWalker {
 			return;
 		}
 		this.#flush();
-		if (!this.#mapped.addMetadata(block)) return;
+		if (!this.#mapped.addPointers(block)) return;
 		const bytes = this.#bufferOf(levels);
 		if (!this.#state.readBlocks(block, bytes)) return;
 		const view = new DataView(bytes.buffer);

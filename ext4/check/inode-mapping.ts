@@ -173,7 +173,9 @@ export class InodeMapping {
 		const mapped = this.#mapped;
 		const {totals} = harvest;
 		const isDirectory = inode.type === fileType.directory;
-		if (mapped.isFragmented && mapped.clusterCount < state.geometry.blocksPerGroup) {
+		const isShort = mapped.clusterCount < state.geometry.blocksPerGroup;
+		// The list of bad blocks is no file that lies somewhere.
+		if (mapped.isFragmented && isShort && inode.number !== reservedInode.badBlocks) {
 			if (isDirectory) totals.fragmentedDirectories++;
 			else totals.fragmentedFiles++;
 		}

@@ -27,6 +27,7 @@ export class Mapped {
 	lastLogical = -1;
 	/** The last block that has data that was written; -1 where none has. */
 	lastWritten = -1;
+	/** Whether it lies in more than one piece, blocks of pointers counted in as e2fsck does. */
 	isFragmented = false;
 	/** Logical, physical, length; of a directory alone. */
 	readonly runs: number[] = [];
@@ -89,10 +90,23 @@ export class Mapped {
 		return !isAgain || this.state.mayRepeat();
 	}
 
-	/** `length` blocks of the file; they lie in the file system. */
-	addRun(logical: number, physical: number, length: number, isWritten: boolean): void {
+	/**
+	 * As `addMetadata`, a block of pointers: it lies where the file would go on, between the blocks
+	 * before it and those that it leads to, and parts them no more than one of their own.
+	 */
+	addPointers(block: number): boolean {
+		this.#follow(block, 1);
+		return this.addMetadata(block);
+	}
+
+	#follow(physical: number, length: number): void {
 		if (this.#nextPhysical !== 0 && physical !== this.#nextPhysical) this.isFragmented = true;
 		this.#nextPhysical = physical + length;
+	}
+
+	/** `length` blocks of the file; they lie in the file system. */
+	addRun(logical: number, physical: number, length: number, isWritten: boolean): void {
+		this.#follow(physical, length);
 		if (this.isDirectory) this.#keepRun(logical, physical, length);
 		if (this.#hasClusters) this.#claimClusters(logical, physical, length);
 		else {
