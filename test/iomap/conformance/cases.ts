@@ -2,14 +2,14 @@
 import {attributeCases} from './cases/attributes.ts';
 import {beginCases} from './cases/begin.ts';
 import {cacheCases} from './cases/cache.ts';
-import type {Case} from './cases/case.ts';
 import {interruptCases} from './cases/interrupts.ts';
 import {ioendCases} from './cases/ioend.ts';
+import type {Case} from './cases/kit.ts';
 import {negotiationCases} from './cases/negotiation.ts';
 import {wholeCases} from './cases/whole.ts';
 import {workCases} from './cases/work.ts';
 
-export type {Case, Check} from './cases/case.ts';
+export type {Case, Check} from './cases/kit.ts';
 
 export const cases: readonly Case[] = [
 	...negotiationCases,

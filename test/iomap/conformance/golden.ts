@@ -24,14 +24,34 @@ const bytes = (length: number) => new Uint8Array(length).fill(7);
 
 const newFile = (kernel: IomapKernel): Node => kernel.create(kernel.root(), 'file');
 
-/** A file of so many bytes, written out and synced. */
-function written(length: number): Golden['before'] {
+/** A new file that something was done to. */
+function made(act: (kernel: IomapKernel, file: Node) => void): Golden['before'] {
 	return kernel => {
 		const file = newFile(kernel);
-		kernel.write(file, 0, bytes(length));
-		kernel.fsync(file);
+		act(kernel, file);
 		return file;
 	};
+}
+
+/** A file of so many bytes that are not written out yet. */
+function dirty(length: number): Golden['before'] {
+	return made((kernel, file) => kernel.write(file, 0, bytes(length)));
+}
+
+/** The same, in one tick of the clock: the times are those that the file was made with. */
+function dirtyAtOnce(length: number): Golden['before'] {
+	return made((kernel, file) => {
+		kernel.clock.isHeld = true;
+		kernel.write(file, 0, bytes(length));
+	});
+}
+
+/** A file of so many bytes, written out and synced. */
+function written(length: number): Golden['before'] {
+	return made((kernel, file) => {
+		kernel.write(file, 0, bytes(length));
+		kernel.fsync(file);
+	});
 }
 
 /** The same, and the kernel knows nothing of it but its name. */
@@ -44,22 +64,8 @@ function cold(length: number): Golden['before'] {
 	};
 }
 
-function preallocated(length: number): Golden['before'] {
-	return kernel => {
-		const file = newFile(kernel);
-		kernel.fallocate(file, 1, 0, length);
-		return file;
-	};
-}
-
-function dirty(length: number): Golden['before'] {
-	return kernel => {
-		const file = newFile(kernel);
-		// In one tick of the clock: the times are those that the file was made with.
-		kernel.clock.isHeld = true;
-		kernel.write(file, 0, bytes(length));
-		return file;
-	};
+function preallocated(length: number, mode: number): Golden['before'] {
+	return made((kernel, file) => kernel.fallocate(file, mode, 0, length));
 }
 
 function refused(action: () => void): void {
@@ -83,11 +89,7 @@ export const goldenTraces: readonly Golden[] = [
 	{
 		operation: 'fsync after that, the answers covering the extent',
 		script: mapped,
-		before(kernel) {
-			const file = newFile(kernel);
-			kernel.write(file, 0, bytes(6000));
-			return file;
-		},
+		before: dirty(6000),
 		act: (kernel, file) => kernel.fsync(file),
 		requests: [
 			'(B,80000000)',
@@ -100,11 +102,7 @@ export const goldenTraces: readonly Golden[] = [
 	{
 		operation: 'fsync after that, the answers covering what was asked for: one for each block',
 		script: {...mapped, hasWholeExtents: false},
-		before(kernel) {
-			const file = newFile(kernel);
-			kernel.write(file, 0, bytes(6000));
-			return file;
-		},
+		before: dirty(6000),
 		act: (kernel, file) => kernel.fsync(file),
 		requests: [
 			'(B,80000000) 0+4096',
@@ -118,7 +116,7 @@ export const goldenTraces: readonly Golden[] = [
 	{
 		operation: 'close of a dirty file',
 		script: mapped,
-		before: dirty(6000),
+		before: dirtyAtOnce(6000),
 		act: (kernel, file) => kernel.close(file),
 		requests: [
 			'(B,80000000)',
@@ -131,11 +129,7 @@ export const goldenTraces: readonly Golden[] = [
 	{
 		operation: 'close of a dirty file whose times have changed',
 		script: mapped,
-		before(kernel) {
-			const file = newFile(kernel);
-			kernel.write(file, 0, bytes(6000));
-			return file;
-		},
+		before: dirty(6000),
 		act: (kernel, file) => kernel.close(file),
 		requests: [
 			'(B,80000000)',
@@ -149,13 +143,11 @@ export const goldenTraces: readonly Golden[] = [
 	{
 		operation: 'overwrite inside the file + fsync',
 		script: mapped,
-		before(kernel) {
-			const file = newFile(kernel);
+		before: made((kernel, file) => {
 			kernel.clock.isHeld = true;
 			kernel.write(file, 0, bytes(6000));
 			kernel.fsync(file);
-			return file;
-		},
+		}),
 		act(kernel, file) {
 			kernel.write(file, 100, bytes(1000));
 			kernel.fsync(file);
@@ -196,18 +188,14 @@ export const goldenTraces: readonly Golden[] = [
 	{
 		operation: 'direct write to UNWRITTEN, extending',
 		script: unwritten,
-		before: preallocated(64 * 1024),
+		before: preallocated(64 * 1024, 1),
 		act: (kernel, file) => kernel.writeDirect(file, 0, bytes(2 * unit)),
 		requests: ['(B,11)', 'device write', 'IOEND(DIRECT|UNWRITTEN|APPEND)'],
 	},
 	{
 		operation: 'a direct write of a sector into a block that is UNWRITTEN',
 		script: unwritten,
-		before(kernel) {
-			const file = newFile(kernel);
-			kernel.fallocate(file, 0, 0, 64 * 1024);
-			return file;
-		},
+		before: preallocated(64 * 1024, 0),
 		act: (kernel, file) => kernel.writeDirect(file, 1024, bytes(512)),
 		requests: ['(B,11)', 'device write', 'IOEND(DIRECT|UNWRITTEN) 1024+512'],
 	},
@@ -375,13 +363,11 @@ export const goldenTraces: readonly Golden[] = [
 	{
 		operation: 'inline data, write with both halves INLINE',
 		script: {...mapped, space: 'inline both'},
-		before(kernel) {
-			const file = newFile(kernel);
+		before: made((kernel, file) => {
 			kernel.wire.ask('WRITE', {nodeId: file.id, fields: {size: 100}, data: bytes(100)});
 			file.size = 100;
 			file.recordedSize = 100;
-			return file;
-		},
+		}),
 		act: (kernel, file) => kernel.write(file, 10, bytes(20)),
 		requests: ['(B,1)', 'READ', 'WRITE'],
 	},

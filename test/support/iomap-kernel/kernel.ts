@@ -79,6 +79,13 @@ export class IomapKernel {
 		return this.requests.counts;
 	}
 
+	/** The requests that `action` causes, but for those about capabilities. */
+	requestsOf(action: () => void): string[] {
+		const before = this.trace.length;
+		action();
+		return this.trace.slice(before).filter(each => !each.startsWith('GETXATTR'));
+	}
+
 	/** Notifications that were accepted, by code. */
 	get notifications(): {readonly [code: number]: number} {
 		return this.#notifications.accepted;

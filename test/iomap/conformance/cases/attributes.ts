@@ -6,23 +6,12 @@ import {inodeFlags} from '../../../../ext4/index.ts';
 import {errno} from '../../../../src/errno.ts';
 import {ioctls} from '../../../../src/ioctl.ts';
 import type {Node} from '../../../support/iomap-kernel/kernel.ts';
-import {type IomapMount, mountIomap} from '../../../support/iomap-kernel/mounted.ts';
+import type {IomapMount} from '../../../support/iomap-kernel/mounted.ts';
 import {mke2fs} from '../../../support/made-volume.ts';
-import {
-	type Case,
-	type Check,
-	endsClean,
-	errnoOf,
-	image,
-	into,
-	lookedUp,
-	mounted,
-	newFile,
-	plain,
-} from './case.ts';
+import {type Check, caseList, errnoOf, mounted, Subject, served} from './kit.ts';
 
-export const attributeCases: Case[] = [];
-const rule = into(attributeCases);
+const {cases, rule} = caseList();
+export const attributeCases = cases;
 
 rule(
 	'6.1',
@@ -30,9 +19,9 @@ rule(
 	t => {
 		const mount = mounted(t);
 		const {kernel} = mount;
-		t.true(newFile(mount).isIomap);
+		t.true(mount.newFile().isIomap);
 		t.false(kernel.mkdir(kernel.root(), 'directory').isIomap);
-		endsClean(t, mount);
+		mount.endsClean();
 	},
 );
 
@@ -57,10 +46,10 @@ function passesThrough(t: Check, mount: IomapMount, file: Node): void {
 }
 
 rule('6.2', 'files mapped by blocks pass through the server', t => {
-	const mount = mounted(t, ['-t', 'ext3', '-b', '1024']);
-	passesThrough(t, mount, newFile(mount));
+	const mount = mounted(t, {options: ['-t', 'ext3', '-b', '1024']});
+	passesThrough(t, mount, mount.newFile());
 	t.false(mount.kernel.lookup(mount.kernel.root(), 'file')?.isIomap);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule(
@@ -71,13 +60,13 @@ rule(
 		try {
 			fs.writeFileSync(join(folder, 'file'), 'short');
 			const options = ['-t', 'ext4', '-b', '1024', '-I', '256', '-O', 'inline_data', '-d', folder];
-			const mount = mountIomap(mke2fs(options, '8M'));
+			const mount = new Subject(t, mke2fs(options, '8M'));
 			const {kernel} = mount;
 			t.true(kernel.mount());
-			const file = lookedUp(mount);
+			const file = mount.lookedUp();
 			passesThrough(t, mount, file);
 			t.true(kernel.lookup(kernel.root(), 'file')?.isIomap);
-			endsClean(t, mount);
+			mount.endsClean();
 		} finally {
 			fs.rmSync(folder, {recursive: true});
 		}
@@ -107,27 +96,27 @@ for (const [name, title, inodeFlag, told] of [
 ] as const) {
 	rule(name, `a file that is ${title} is told so, beside EXCLUSIVE and IOMAP`, t => {
 		const mount = mounted(t);
-		const file = newFile(mount);
+		const file = mount.newFile();
 		setFlags(mount, file, extents | inodeFlag);
 		t.is(flagsOf(mount, 'file'), 0xc | told);
 		setFlags(mount, file, extents);
 		t.is(flagsOf(mount, 'file'), 0xc);
-		endsClean(t, mount);
+		mount.endsClean();
 	});
 }
 
 rule('6.4', 'every write to a synchronous file is followed by an FSYNC', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const made = newFile(mount);
+	const made = mount.newFile();
 	setFlags(mount, made, extents | synchronous);
 	kernel.evict(made);
-	const file = lookedUp(mount);
+	const file = mount.lookedUp();
 	const before = kernel.trace.length;
 	kernel.write(file, 0, new Uint8Array(100));
 	t.is(kernel.trace.slice(before).at(-1), 'FSYNC(datasync=1)');
 	t.false(mount.volume.transactions?.isOpen ?? true);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 for (const [title, inodeFlag] of [
@@ -140,7 +129,7 @@ for (const [title, inodeFlag] of [
 		t => {
 			const mount = mounted(t);
 			const {kernel} = mount;
-			const file = newFile(mount);
+			const file = mount.newFile();
 			kernel.write(file, 0, new Uint8Array(100));
 			kernel.read(file, 0, 10);
 			setFlags(mount, file, extents | inodeFlag);
@@ -148,7 +137,7 @@ for (const [title, inodeFlag] of [
 			kernel.fsync(file);
 			t.deepEqual(mount.volume.readInode(file.inode).modificationTime, modificationTime);
 			kernel.close(file);
-			endsClean(t, mount);
+			mount.endsClean();
 		},
 	);
 }
@@ -156,10 +145,10 @@ for (const [title, inodeFlag] of [
 rule('6.5', 'an immutable file is not opened or changed, and nobody is asked', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const made = newFile(mount);
+	const made = mount.newFile();
 	setFlags(mount, made, extents | immutable);
 	kernel.evict(made);
-	const file = lookedUp(mount);
+	const file = mount.lookedUp();
 	const before = kernel.trace.length;
 	t.is(
 		errnoOf(() => kernel.open(file)),
@@ -170,11 +159,11 @@ rule('6.5', 'an immutable file is not opened or changed, and nobody is asked', t
 		errno.EPERM,
 	);
 	t.is(kernel.trace.length, before);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('6.7', 'where the kernel checks ACLs every kind of file is exclusive', t => {
-	const mount = mountIomap(image(plain), {config: {allowOther: true}});
+	const mount = served(t, {config: {allowOther: true}});
 	const {kernel} = mount;
 	t.true(kernel.mount());
 	kernel.create(kernel.root(), 'file');
@@ -188,23 +177,23 @@ rule('6.7', 'where the kernel checks ACLs every kind of file is exclusive', t =>
 rule('6.7', 'where it does not, only what it moves the data of is', t => {
 	const mount = mounted(t);
 	mount.kernel.mkdir(mount.kernel.root(), 'directory');
-	newFile(mount);
+	mount.newFile();
 	t.is(flagsOf(mount, 'file'), 0xc);
 	t.is(flagsOf(mount, 'directory'), 0);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('10.1', 'no name leads to node 1', t => {
 	const mount = mounted(t);
-	const made = newFile(mount);
+	const made = mount.newFile();
 	const folder = mount.kernel.mkdir(mount.kernel.root(), 'directory');
 	t.true(made.id > 1 && folder.id > 1 && made.id !== folder.id);
 	t.is(mount.kernel.wire.ask('GETATTR', {nodeId: 1}).error, 0);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('10.2', 'a mode that was masked already stays, under a default ACL, too', t => {
-	const mount = mountIomap(image(plain), {config: {allowOther: true}});
+	const mount = served(t, {config: {allowOther: true}});
 	const {kernel} = mount;
 	t.true(kernel.mount());
 	const folder = kernel.mkdir(kernel.root(), 'directory');
@@ -252,27 +241,27 @@ rule('10.2', 'a mode that was masked already stays, under a default ACL, too', t
 
 rule('10.3', 'names and attributes are valid for long', t => {
 	const mount = mounted(t);
-	newFile(mount);
+	mount.newFile();
 	const {view} = mount.kernel.wire.ask('LOOKUP', {names: ['file']});
 	t.true(view.getBigUint64(16, true) >= 30n);
 	t.true(view.getBigUint64(24, true) >= 30n);
 	const absent = mount.kernel.wire.ask('LOOKUP', {names: ['absent']});
 	t.is(absent.view.getBigUint64(0, true), 0n);
 	t.true(absent.view.getBigUint64(16, true) >= 30n);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('10.4', 'while the kernel holds data back the size is the one that is recorded', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	const told = () => kernel.wire.ask('GETATTR', {nodeId: file.id}).view.getBigUint64(16 + 8, true);
 	kernel.write(file, 0, new Uint8Array(5000));
 	t.is(told(), 0n);
 	kernel.writeBack(file);
 	t.is(told(), 5000n);
 	kernel.close(file);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('10.5', 'a user who writes takes the privileges of a file', t => {
@@ -283,14 +272,14 @@ rule('10.5', 'a user who writes takes the privileges of a file', t => {
 	kernel.write(file, 0, new Uint8Array(10));
 	kernel.close(file);
 	t.is(mount.volume.readInode(file.inode).mode & 0o7777, 0o755);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('10.6', 'STATX tells the size and the time of birth', t => {
 	const mount = mounted(t);
-	const file = newFile(mount);
+	const file = mount.newFile();
 	const {view, error} = mount.kernel.wire.ask('STATX', {nodeId: file.id});
 	t.is(error, 0);
 	t.is(view.byteLength, 288);
-	endsClean(t, mount);
+	mount.endsClean();
 });

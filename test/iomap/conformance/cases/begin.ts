@@ -1,7 +1,7 @@
 /** BEGIN: where a range lies, and what of an answer the kernel refuses. */
 import {errno} from '../../../../src/errno.ts';
 import type {Node} from '../../../support/iomap-kernel/kernel.ts';
-import {type IomapMount, mountIomap} from '../../../support/iomap-kernel/mounted.ts';
+import type {IomapMount} from '../../../support/iomap-kernel/mounted.ts';
 import {
 	beginOps,
 	noAddress,
@@ -12,27 +12,22 @@ import {
 import type {RuleName} from '../rules.ts';
 import {
 	blockSize,
-	type Case,
-	endsClean,
+	caseList,
 	errnoOf,
 	fileBytes,
 	filled,
 	image,
-	into,
 	layout,
-	lookedUp,
 	mounted,
-	newFile,
-	patchwork,
 	plain,
-	requestsOf,
+	Subject,
 	scripted,
 	spoilt,
 	typeOf,
-} from './case.ts';
+} from './kit.ts';
 
-export const beginCases: Case[] = [];
-const rule = into(beginCases);
+const {cases, rule} = caseList();
+export const beginCases = cases;
 
 // 5.2 BEGIN: what each purpose is told of each kind of block.
 
@@ -57,22 +52,22 @@ for (const [name, title, flags, isWriting] of purposes) {
 	for (const [index, kind] of layout.entries()) {
 		rule(name, `${title} of block ${index}, ${kind}`, t => {
 			const mount = mounted(t);
-			const file = patchwork(mount);
+			const file = mount.patchwork();
 			const record = mount.kernel.begin(file, index * blockSize + 100, 50, flags);
 			// What is to be written to is given space, and reads as zeros until it is written to.
 			t.is(typeOf(record), isWriting && kind === 'hole' ? 'unwritten' : kind);
-			endsClean(t, mount);
+			mount.endsClean();
 		});
 	}
 	rule('5.2.4', `${title} behind the end`, t => {
 		const mount = mounted(t);
-		const file = patchwork(mount);
+		const file = mount.patchwork();
 		const record = mount.kernel.begin(file, fileBytes + 5000, 100, flags);
 		t.is(typeOf(record), isWriting ? 'unwritten' : 'hole');
 		t.is(file.size, fileBytes);
 		mount.kernel.open(file);
 		mount.kernel.close(file);
-		endsClean(t, mount);
+		mount.endsClean();
 	});
 }
 
@@ -82,54 +77,54 @@ for (const [name, title, flags] of [
 ] as const) {
 	rule(name, `a write ${title} is not given space`, t => {
 		const mount = mounted(t);
-		const file = patchwork(mount);
+		const file = mount.patchwork();
 		t.is(
 			errnoOf(() => mount.kernel.begin(file, 2 * blockSize, 10, flags)),
 			errno.EAGAIN,
 		);
 		t.is(typeOf(mount.kernel.begin(file, 0, 10, flags)), 'mapped');
-		endsClean(t, mount);
+		mount.endsClean();
 	});
 }
 
 rule('5.2.10', 'a write that must be torn by nothing is refused', t => {
 	const mount = mounted(t);
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	const flags = beginOps.write | beginOps.direct | beginOps.atomic;
 	t.is(
 		errnoOf(() => mount.kernel.begin(file, 0, blockSize, flags)),
 		errno.EOPNOTSUPP,
 	);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('5.2.3', 'the answer is a whole extent, however little was asked for', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	kernel.fallocate(file, 0, 0, 500 * blockSize);
 	const record = kernel.begin(file, 250 * blockSize, 1, 0);
 	t.true(record.offset <= 250n * BigInt(blockSize));
 	t.true(record.length >= 100n * BigInt(blockSize), `${record.length}`);
 	kernel.close(file);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('5.2.1', 'an inode that is not the node is refused', t => {
 	const mount = mounted(t);
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	const {error} = mount.kernel.wire.ask('IOMAP_BEGIN', {
 		nodeId: file.id,
 		fields: {attr_ino: file.inode + 1, pos: 0, count: 1},
 	});
 	t.is(error, errno.EINVAL);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('5.2.17', 'a full disk refuses space and keeps what is there', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	const error = errnoOf(() => {
 		for (let at = 0; at < 16; at++) {
 			kernel.write(file, at * 1024 * 1024, new Uint8Array(1024 * 1024).fill(at));
@@ -139,23 +134,23 @@ rule('5.2.17', 'a full disk refuses space and keeps what is there', t => {
 	t.is(error, errno.ENOSPC);
 	t.is(kernel.read(file, 1024 * 1024, 1)[0], 1);
 	kernel.close(file);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('4.4', 'where the file system begins within the device, so do all addresses', t => {
 	const startBytes = 64 * 1024;
 	const whole = new Uint8Array(startBytes + image(plain).length).fill(0xee);
 	whole.set(image(plain), startBytes);
-	const mount = mountIomap(whole, {startBytes});
+	const mount = new Subject(t, whole, {startBytes});
 	t.true(mount.kernel.mount());
-	const file = newFile(mount);
+	const file = mount.newFile();
 	mount.kernel.write(file, 0, new Uint8Array(5000).fill(9));
 	mount.kernel.fsync(file);
 	const record = mount.kernel.begin(file, 0, 1, 0);
 	t.true(record.address >= BigInt(startBytes));
 	mount.kernel.close(file);
 	t.true(whole.subarray(0, startBytes).every(byte => byte === 0xee));
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 for (const [title, spoil, expected] of [
@@ -174,7 +169,7 @@ for (const [title, spoil, expected] of [
 ] as const) {
 	rule('5.2.13', `the kernel refuses ${title}`, t => {
 		const mount = mounted(t);
-		const file = patchwork(mount);
+		const file = mount.patchwork();
 		const {wire} = mount.kernel;
 		const ask = wire.ask.bind(wire);
 		wire.ask = (name, question) => {
@@ -202,7 +197,7 @@ function halvesOf(mount: IomapMount, file: Node, flags: number, position = 0): W
 for (const [, title, flags] of purposes) {
 	rule('5.2.2', `${title} is answered with two halves of the same range`, t => {
 		const mount = mounted(t);
-		const file = patchwork(mount);
+		const file = mount.patchwork();
 		for (const index of layout.keys()) {
 			const [read, write] = halvesOf(mount, file, flags, index * blockSize);
 			t.is(write?.offset, read?.offset);
@@ -211,55 +206,55 @@ for (const [, title, flags] of purposes) {
 			t.is(write?.address, noAddress);
 			t.is(write?.device, 0);
 		}
-		endsClean(t, mount);
+		mount.endsClean();
 	});
 }
 
 rule('5.1.1', 'a hole has neither address nor device', t => {
 	const mount = mounted(t);
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	const [read] = halvesOf(mount, file, 0, 2 * blockSize);
 	t.is(read?.type, types.hole);
 	t.is(read?.address, noAddress);
 	t.is(read?.device, 0);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 for (const block of [0, 3]) {
 	rule('5.1.2', `block ${block}, ${layout[block]}, has an address on the device`, t => {
 		const mount = mounted(t);
-		const file = patchwork(mount);
+		const file = mount.patchwork();
 		const [read] = halvesOf(mount, file, 0, block * blockSize);
 		t.is(read?.device, mount.kernel.deviceNumber);
 		const address = Number(read?.address);
 		t.true(address > 0 && address + Number(read?.length) <= mount.device.sizeBytes);
 		t.is(address % blockSize, 0);
-		endsClean(t, mount);
+		mount.endsClean();
 	});
 }
 
 rule('5.1.3', 'no answer sets a flag', t => {
 	const mount = mounted(t);
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	for (const [, , flags] of purposes) {
 		for (const index of layout.keys()) {
 			const found = halvesOf(mount, file, flags, index * blockSize).map(each => each.flags);
 			t.deepEqual(found, [0, 0]);
 		}
 	}
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('5.2.11', 'a swap file of one extent is one mapping, which reaches no further', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	kernel.write(file, 0, filled(64 * blockSize));
 	kernel.close(file);
 	const records = kernel.swapOn(file);
 	t.deepEqual(records.map(typeOf), ['mapped']);
 	kernel.swapOff(file);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule(
@@ -267,10 +262,10 @@ rule(
 	'what the page cache holds over a hole is given a place when it is written out',
 	t => {
 		const mount = mounted(t);
-		const file = patchwork(mount);
+		const file = mount.patchwork();
 		const record = mount.kernel.begin(file, 2 * blockSize, blockSize, beginOps.writeback);
 		t.is(typeOf(record), 'unwritten');
-		endsClean(t, mount);
+		mount.endsClean();
 	},
 );
 
@@ -289,9 +284,9 @@ for (const [title, spoil] of [
 	rule('5.2.13', `the kernel refuses ${title}, whatever it was asked for`, t => {
 		for (const flags of [0, beginOps.write, beginOps.zero, beginOps.report]) {
 			const mount = mounted(t);
-			const file = patchwork(mount);
+			const file = mount.patchwork();
 			mount.kernel.evict(file);
-			const again = lookedUp(mount);
+			const again = mount.lookedUp();
 			spoilt(mount.kernel, 'IOMAP_BEGIN', ({view}) => {
 				spoil(view);
 				return undefined;
@@ -317,9 +312,9 @@ rule('5.2.13', 'the kernel refuses RETRY_CACHE where nothing was ever cached', t
 });
 
 rule('5.2.14', 'a buffered read fails with EIO, a direct one as the server says', t => {
-	const {kernel, file} = scripted({}, 8192);
+	const {kernel, file, lookedUp} = scripted({}, 8192);
 	kernel.evict(file);
-	const again = lookedUp({kernel});
+	const again = lookedUp();
 	spoilt(kernel, 'IOMAP_BEGIN', answer => ({...answer, error: errno.ENOSPC}));
 	t.is(
 		errnoOf(() => kernel.read(again, 0, 100)),
@@ -353,7 +348,7 @@ rule('5.2.16', 'a direct write that is refused with ENOSYS goes through the page
 
 rule('5.2.16', 'no purpose is ever answered with ENOSYS', t => {
 	const mount = mounted(t);
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	for (let bit = 0; bit < 32; bit++) {
 		const {error} = mount.kernel.wire.ask('IOMAP_BEGIN', {
 			nodeId: file.id,
@@ -361,7 +356,7 @@ rule('5.2.16', 'no purpose is ever answered with ENOSYS', t => {
 		});
 		t.true(error !== errno.ENOSYS, `bit ${bit}`);
 	}
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('5.2.18', 'what was punched out meanwhile is not written', t => {
@@ -375,7 +370,7 @@ rule('5.2.18', 'what was punched out meanwhile is not written', t => {
 		view.setUint32(28, 0, true);
 		return undefined;
 	});
-	const found = requestsOf({kernel}, () => kernel.writeBack(file));
+	const found = kernel.requestsOf(() => kernel.writeBack(file));
 	t.deepEqual(found, ['(B,80000000) 0+4096']);
 });
 

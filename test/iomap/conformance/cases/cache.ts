@@ -8,32 +8,17 @@ import {
 	type WireRecord,
 	writeRecord,
 } from '../../../support/iomap-kernel/wire.ts';
-import {
-	blockSize,
-	type Case,
-	endsClean,
-	errnoOf,
-	fileBytes,
-	filled,
-	into,
-	lookedUp,
-	mounted,
-	newFile,
-	patchwork,
-	requestsOf,
-	scripted,
-	spoilt,
-} from './case.ts';
+import {blockSize, caseList, errnoOf, fileBytes, filled, mounted, scripted, spoilt} from './kit.ts';
 
-export const cacheCases: Case[] = [];
-const rule = into(cacheCases);
+const {cases, rule} = caseList();
+export const cacheCases = cases;
 
 rule('9.1', "a file's mappings are told when it is opened", t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	kernel.evict(file);
-	const again = lookedUp(mount);
+	const again = mount.lookedUp();
 	t.is(again.readCache.size, 0);
 	kernel.open(again);
 	t.true(again.readCache.size > 0);
@@ -41,13 +26,13 @@ rule('9.1', "a file's mappings are told when it is opened", t => {
 	kernel.read(again, 0, fileBytes);
 	t.is(kernel.counts['IOMAP_BEGIN'] ?? 0, before);
 	kernel.close(again);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('9.9', 'what is given ahead is told, and taken out when it is given back', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	kernel.write(file, 0, new Uint8Array(512 * 1024).fill(1));
 	const ahead = (node: Node) =>
 		node.readCache.all.some(({offset, length}) => offset + length > BigInt(node.size));
@@ -57,43 +42,43 @@ rule('9.9', 'what is given ahead is told, and taken out when it is given back', 
 	t.true((kernel.notifications[101] ?? 0) > 0);
 	const blocks = mount.volume.readInode(file.inode).sectors / 2;
 	t.true(blocks <= 512 + 8, `${blocks} blocks`);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('9.9', 'while somebody else has the file open nothing is given back', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	kernel.write(file, 0, new Uint8Array(512 * 1024).fill(1));
 	kernel.open(file);
 	kernel.close(file);
 	t.is(kernel.notifications[101] ?? 0, 0);
 	kernel.close(file);
 	t.is(kernel.notifications[101], 1);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('9.10', 'a hole that was told and then given space is told anew', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	kernel.open(file);
 	kernel.evict(file);
-	const again = lookedUp(mount);
+	const again = mount.lookedUp();
 	kernel.open(again);
 	kernel.write(again, 2 * blockSize, new Uint8Array(blockSize).fill(8));
 	kernel.writeBack(again);
 	again.pages.clear();
 	t.is(kernel.read(again, 2 * blockSize, 1)[0], 8);
 	kernel.close(again);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('9.13', 'no notification is refused in the course of all kinds of work', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
 	for (let round = 0; round < 4; round++) {
-		const file = newFile(mount, `file${round}`);
+		const file = mount.newFile(`file${round}`);
 		for (let piece = 0; piece < 6; piece++) {
 			kernel.write(file, piece * 200_000, new Uint8Array(200_000).fill(piece));
 			if (piece % 2 === 0) kernel.writeBack(file);
@@ -106,7 +91,7 @@ rule('9.13', 'no notification is refused in the course of all kinds of work', t 
 		kernel.evict(file);
 	}
 	t.false(kernel.trace.some(each => each.includes('refused')));
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 /** A message as it comes over the wire. */
@@ -176,7 +161,7 @@ rule('9.2', 'with a record to read from alone, writes go there', t => {
 	const {kernel, file} = scripted({}, 8192);
 	t.is(notify(kernel, 100, upsert(file, record('mapped', 0, 2))), 0);
 	t.deepEqual(
-		requestsOf({kernel}, () => kernel.write(file, 100, filled(100, 9))),
+		kernel.requestsOf(() => kernel.write(file, 100, filled(100, 9))),
 		[],
 	);
 });
@@ -185,11 +170,11 @@ rule('9.2', 'after a record to write to, a write that it does not cover asks', t
 	const {kernel, file} = scripted({}, 16_384);
 	t.is(notify(kernel, 100, upsert(file, record('mapped', 0, 4), record('mapped', 0, 1))), 0);
 	t.deepEqual(
-		requestsOf({kernel}, () => kernel.write(file, 0, filled(100, 9))),
+		kernel.requestsOf(() => kernel.write(file, 0, filled(100, 9))),
 		[],
 	);
 	t.deepEqual(
-		requestsOf({kernel}, () => kernel.write(file, 8192, filled(100, 9))),
+		kernel.requestsOf(() => kernel.write(file, 8192, filled(100, 9))),
 		['(B,1) 8192+100'],
 	);
 });
@@ -200,7 +185,7 @@ rule('9.2', 'PURE_OVERWRITE as the first record to write to changes nothing', t 
 	t.is(notify(kernel, 100, upsert(file, record('mapped', 0, 4), overwrite)), 0);
 	t.is(file.writeCache.size, 0);
 	t.deepEqual(
-		requestsOf({kernel}, () => kernel.write(file, 8192, filled(100, 9))),
+		kernel.requestsOf(() => kernel.write(file, 8192, filled(100, 9))),
 		[],
 	);
 });
@@ -210,14 +195,14 @@ rule('9.3', 'a cached hole serves reads and zeros, and no write', t => {
 	kernel.truncate(file, 16_384);
 	t.is(notify(kernel, 100, upsert(file, record('hole', 0, 4))), 0);
 	t.deepEqual(
-		requestsOf({kernel}, () => {
+		kernel.requestsOf(() => {
 			kernel.read(file, 0, 4096);
 			kernel.truncate(file, 20_000);
 		}),
 		['(B,2) 16384+3616', 'SETATTR(0x628)'],
 	);
 	t.deepEqual(
-		requestsOf({kernel}, () => kernel.write(file, 0, filled(100))),
+		kernel.requestsOf(() => kernel.write(file, 0, filled(100))),
 		['(B,1) 0+100'],
 	);
 });
@@ -226,7 +211,7 @@ rule('9.4', 'cached unwritten space serves writes; the server hears of it by IOE
 	const {kernel, file} = scripted({space: 'unwritten'});
 	kernel.fallocate(file, 0, 0, 16_384);
 	t.is(notify(kernel, 100, upsert(file, record('unwritten', 0, 4))), 0);
-	const found = requestsOf({kernel}, () => {
+	const found = kernel.requestsOf(() => {
 		kernel.write(file, 0, filled(4096));
 		kernel.writeBack(file);
 	});
@@ -238,10 +223,10 @@ rule('9.5', 'promised space that is cached serves buffered writes, not direct on
 	kernel.truncate(file, 16_384);
 	t.is(notify(kernel, 100, upsert(file, record('delalloc', 0, 4))), 0);
 	t.deepEqual(
-		requestsOf({kernel}, () => kernel.write(file, 0, filled(100))),
+		kernel.requestsOf(() => kernel.write(file, 0, filled(100))),
 		[],
 	);
-	const [asked] = requestsOf({kernel}, () => {
+	const [asked] = kernel.requestsOf(() => {
 		const error = errnoOf(() => kernel.writeDirect(file, 8192, filled(4096)));
 		t.is(error, 0);
 	});
@@ -295,14 +280,14 @@ for (const [title, act] of [
 }
 
 rule('9.7', 'what was cut off is dropped, closing drops nothing, eviction all', t => {
-	const {kernel, file} = scripted({}, 16_384);
+	const {kernel, file, lookedUp} = scripted({}, 16_384);
 	t.is(notify(kernel, 100, upsert(file, record('mapped', 0, 4))), 0);
 	kernel.truncate(file, 8192);
 	t.is(file.readCache.find(8192), undefined);
 	kernel.close(file);
 	t.true(file.readCache.find(0) !== undefined);
 	kernel.evict(file);
-	t.is(lookedUp({kernel}).readCache.size, 0);
+	t.is(lookedUp().readCache.size, 0);
 });
 
 rule('9.8', 'neighbours that fit are merged', t => {
@@ -332,7 +317,7 @@ rule('9.11', 'a mapping from the cache that is taken out meanwhile is asked for 
 	kernel.beforePage(() => {
 		if (++pages === 3) notify(kernel, 101, invalidate(file, 8192n, 4096n));
 	});
-	const found = requestsOf({kernel}, () => kernel.write(file, 0, filled(16_384, 9)));
+	const found = kernel.requestsOf(() => kernel.write(file, 0, filled(16_384, 9)));
 	t.deepEqual(found, ['END 0+16384', '(B,1) 8192+8192']);
 	t.deepEqual(kernel.read(file, 0, 16_384), filled(16_384, 9));
 });
@@ -343,7 +328,7 @@ rule('9.11', 'an answer holds, whatever is taken out meanwhile', t => {
 	kernel.beforePage(() => {
 		if (++pages === 3) notify(kernel, 101, invalidate(file, 8192n, 4096n));
 	});
-	const found = requestsOf({kernel}, () => kernel.write(file, 0, filled(16_384, 9)));
+	const found = kernel.requestsOf(() => kernel.write(file, 0, filled(16_384, 9)));
 	t.deepEqual(found, ['(B,1) 0+16384']);
 });
 
@@ -355,7 +340,7 @@ rule('9.11', 'of a whole tree that is dropped nobody hears who uses a mapping of
 		if (++pages === 3) notify(kernel, 101, invalidate(file, 0n, noAddress));
 	});
 	t.deepEqual(
-		requestsOf({kernel}, () => kernel.write(file, 0, filled(16_384, 9))),
+		kernel.requestsOf(() => kernel.write(file, 0, filled(16_384, 9))),
 		[],
 	);
 	t.is(file.readCache.size, 0);
@@ -416,18 +401,18 @@ for (const [title, code, payload, expected] of wrongMessages) {
 rule('9.1', 'what was given for a write is told, so that writing it out asks nothing', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	kernel.write(file, 0, filled(4096));
-	const found = requestsOf(mount, () => kernel.writeBack(file));
+	const found = mount.kernel.requestsOf(() => kernel.writeBack(file));
 	t.false(found.some(each => each.startsWith('(B,')));
 	kernel.close(file);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('9.14', 'a file of a thousand extents is removed with few messages', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	kernel.truncate(file, 2000 * blockSize);
 	for (let block = 0; block < 2000; block += 2) {
 		kernel.fallocate(file, 1, block * blockSize, blockSize);
@@ -438,13 +423,13 @@ rule('9.14', 'a file of a thousand extents is removed with few messages', t => {
 	kernel.unlink(kernel.root(), 'file');
 	kernel.evict(file);
 	t.true(count() - before <= 4);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('9.15', 'an untorn write asks, whatever is cached', t => {
 	const {kernel, file} = scripted({}, 8192);
 	t.is(notify(kernel, 100, upsert(file, record('mapped', 0, 2))), 0);
-	const found = requestsOf({kernel}, () =>
+	const found = kernel.requestsOf(() =>
 		kernel.writeDirect(file, 0, filled(4096), {isAtomic: true}),
 	);
 	t.deepEqual(found, ['(B,211) 0+4096', 'device write']);

@@ -2,25 +2,11 @@
 import {inHeader, outHeader, readU64, writeU64} from '../../../../src/fuse/layout.ts';
 import type {InterruptMoment} from '../../../support/fake-kernel.ts';
 import type {IomapKernel} from '../../../support/iomap-kernel/kernel.ts';
-import {mountIomap} from '../../../support/iomap-kernel/mounted.ts';
 import {beginOps, errnos} from '../../../support/iomap-kernel/wire.ts';
-import {
-	blockSize,
-	type Case,
-	type Check,
-	endsClean,
-	errnoOf,
-	filled,
-	image,
-	into,
-	lookedUp,
-	mounted,
-	newFile,
-	plain,
-} from './case.ts';
+import {blockSize, type Check, caseList, errnoOf, filled, mounted, served} from './kit.ts';
 
-export const interruptCases: Case[] = [];
-const rule = into(interruptCases);
+const {cases, rule} = caseList();
+export const interruptCases = cases;
 
 const length = 10_000;
 
@@ -33,7 +19,7 @@ function live(t: Check, moments: readonly InterruptMoment[]): string[] {
 		interrupted.add(name);
 		return moments;
 	};
-	const file = newFile(mount);
+	const file = mount.newFile();
 	kernel.write(file, 0, filled(length));
 	kernel.writeDirect(file, 12 * blockSize, filled(blockSize, 8));
 	kernel.fsync(file);
@@ -42,7 +28,7 @@ function live(t: Check, moments: readonly InterruptMoment[]): string[] {
 	kernel.close(file);
 	kernel.stat(file);
 	kernel.evict(file);
-	const again = lookedUp(mount);
+	const again = mount.lookedUp();
 	kernel.openToRead(again);
 	const expected = filled(length);
 	expected.fill(0, 2 * blockSize, 3 * blockSize);
@@ -51,7 +37,7 @@ function live(t: Check, moments: readonly InterruptMoment[]): string[] {
 	kernel.close(again);
 	kernel.evict(again);
 	kernel.sync();
-	endsClean(t, mount);
+	mount.endsClean();
 	return [...interrupted];
 }
 
@@ -72,10 +58,10 @@ for (const each of moments) {
 }
 
 rule('7.8.1', 'interrupted before, while and after it is agreed on what is spoken', t => {
-	const mount = mountIomap(image(plain));
+	const mount = served(t);
 	mount.kernel.wire.interruptions = () => ['before', 'during', 'after'];
 	t.true(mount.kernel.mount());
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('7.8.2', 'of a request that there never was', t => {
@@ -86,7 +72,7 @@ rule('7.8.2', 'of a request that there never was', t => {
 		writeU64(new DataView(interrupt.buffer), inHeader.sizeBytes, unique);
 		t.deepEqual(wire.exchange(interrupt), []);
 	}
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 /** Has no space left but what an unlinked file has that the kernel still knows. */
@@ -111,7 +97,7 @@ rule('7.8.3', 'a full disk hears of what is forgotten behind INTERRUPTs of all w
 	const mount = mounted(t);
 	const {kernel} = mount;
 	const {wire} = kernel;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	const {forgetting} = fillUp(kernel);
 	t.is(
 		errnoOf(() => kernel.begin(file, 0, 32 * blockSize, beginOps.write)),

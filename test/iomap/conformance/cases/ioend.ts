@@ -5,33 +5,27 @@ import type {IomapMount} from '../../../support/iomap-kernel/mounted.ts';
 import {beginOps, ioendFlags, recordFlags} from '../../../support/iomap-kernel/wire.ts';
 import {
 	blockSize,
-	type Case,
-	endsClean,
+	caseList,
 	errnoOf,
 	fileBytes,
 	filled,
-	into,
-	lookedUp,
 	mounted,
-	newFile,
-	patchwork,
-	requestsOf,
 	scripted,
 	spoilt,
 	typeOf,
-} from './case.ts';
+} from './kit.ts';
 
-export const ioendCases: Case[] = [];
-const rule = into(ioendCases);
+const {cases, rule} = caseList();
+export const ioendCases = cases;
 
 rule('5.3.2', 'END is refused once', t => {
 	const mount = mounted(t);
-	const file = newFile(mount);
+	const file = mount.newFile();
 	mount.kernel.write(file, 0, new Uint8Array(10));
 	mount.kernel.write(file, 10, new Uint8Array(10));
 	t.is(mount.kernel.counts['IOMAP_END'], 1);
 	mount.kernel.close(file);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 const half = blockSize / 2;
@@ -56,13 +50,13 @@ for (const [title, position, written, flags, expected] of [
 		`IOEND converts ${title}`,
 		t => {
 			const mount = mounted(t);
-			const file = patchwork(mount);
+			const file = mount.patchwork();
 			t.is(mount.kernel.ioend(file, position, written, flags), fileBytes);
 			for (const block of [3, 4]) {
 				const wanted = (expected as readonly number[]).includes(block) ? 'mapped' : 'unwritten';
 				t.is(typeOf(mount.kernel.begin(file, block * blockSize, 1, 0)), wanted, `block ${block}`);
 			}
-			endsClean(t, mount);
+			mount.endsClean();
 		},
 	);
 }
@@ -81,24 +75,24 @@ for (const [title, position, written, flags, size] of [
 ] as const) {
 	rule('5.4.3', title, t => {
 		const mount = mounted(t);
-		const file = patchwork(mount);
+		const file = mount.patchwork();
 		// The blocks first: nobody says that they were written to where none are.
 		mount.kernel.begin(file, fileBytes, 1000, beginOps.write);
 		t.is(mount.kernel.ioend(file, position, written, flags), size);
 		t.is(mount.volume.readInode(file.inode).sizeBytes, size);
 		mount.kernel.open(file);
 		mount.kernel.close(file);
-		endsClean(t, mount);
+		mount.endsClean();
 	});
 }
 
 rule('5.4.5', 'an error of the device changes nothing', t => {
 	const mount = mounted(t);
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	const flags = ioendFlags.unwritten | ioendFlags.append;
 	t.is(mount.kernel.ioend(file, 3 * blockSize, 9000, flags, errno.EIO), fileBytes);
 	t.is(typeOf(mount.kernel.begin(file, 3 * blockSize, 1, 0)), 'unwritten');
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 for (const [title, learn] of [
@@ -118,14 +112,14 @@ for (const [title, learn] of [
 		rule('5.4.6', `from ${before} to ${after} bytes, ${title}, then written out`, t => {
 			const mount = mounted(t);
 			const {kernel} = mount;
-			const file = newFile(mount);
+			const file = mount.newFile();
 			kernel.write(file, 0, new Uint8Array(before));
 			kernel.fsync(file);
 			kernel.write(file, before, new Uint8Array(after - before).fill(1));
 			learn(mount, file);
 			kernel.close(file);
 			t.is(mount.volume.readInode(file.inode).sizeBytes, after);
-			endsClean(t, mount);
+			mount.endsClean();
 		});
 	}
 }
@@ -133,7 +127,7 @@ for (const [title, learn] of [
 rule('5.4.6', 'a file that was only read may grow later', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	kernel.write(file, 0, new Uint8Array(100));
 	kernel.close(file);
 	kernel.openToRead(file);
@@ -144,20 +138,20 @@ rule('5.4.6', 'a file that was only read may grow later', t => {
 	kernel.close(file);
 	t.is(mount.volume.readInode(file.inode).sizeBytes, 150);
 	kernel.close(file);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('5.4.7', 'the end of a swap file is heard', t => {
 	const mount = mounted(t);
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	t.is(mount.kernel.ioend(file, 0, 0, ioendFlags.swapOff), fileBytes);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('5.4.8', 'what could not be recorded is told by the next fsync, once', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	const missed = () => kernel.ioend(file, 2 * blockSize, blockSize, ioendFlags.unwritten);
 	t.is(errnoOf(missed), errno.EINVAL);
 	t.is(
@@ -168,13 +162,13 @@ rule('5.4.8', 'what could not be recorded is told by the next fsync, once', t =>
 		errnoOf(() => kernel.fsync(file)),
 		0,
 	);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('5.4.8', 'or by the next sync of the file system', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	t.is(
 		errnoOf(() => kernel.ioend(file, 2 * blockSize, 1, ioendFlags.unwritten)),
 		errno.EINVAL,
@@ -187,14 +181,14 @@ rule('5.4.8', 'or by the next sync of the file system', t => {
 		errnoOf(() => kernel.freeze()),
 		0,
 	);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('5.4.8', 'one fsync does not tell what another file has met', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = patchwork(mount);
-	const other = newFile(mount, 'other');
+	const file = mount.patchwork();
+	const other = mount.newFile('other');
 	t.is(
 		errnoOf(() => kernel.ioend(file, 2 * blockSize, 1, ioendFlags.unwritten)),
 		errno.EINVAL,
@@ -208,7 +202,7 @@ rule('5.4.8', 'one fsync does not tell what another file has met', t => {
 		errno.EINVAL,
 	);
 	kernel.close(other);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('5.3.1', 'END comes for what makes a file longer, and for nothing else', t => {
@@ -250,20 +244,20 @@ rule('5.3.3', 'an error of END does not undo the write', t => {
 rule('5.4.4', 'the size in the answer is the one that a new look finds', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	kernel.write(file, 0, filled(12_345));
 	kernel.writeBack(file);
 	t.is(file.recordedSize, 12_345);
 	kernel.close(file);
 	kernel.evict(file);
-	t.is(lookedUp(mount).size, 12_345);
-	endsClean(t, mount);
+	t.is(mount.lookedUp().size, 12_345);
+	mount.endsClean();
 });
 
 rule('5.4.9', 'over written blocks within the size there is none', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	kernel.write(file, 0, filled(20 * blockSize));
 	kernel.fsync(file);
 	const before = kernel.counts['IOMAP_IOEND'];
@@ -274,24 +268,24 @@ rule('5.4.9', 'over written blocks within the size there is none', t => {
 	kernel.fsync(file);
 	t.is(kernel.counts['IOMAP_IOEND'], before);
 	kernel.close(file);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('5.4.10', 'a file that was written in pieces is told of once', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	for (let piece = 0; piece < 10; piece++) kernel.write(file, piece * 1000, filled(1000));
-	const found = requestsOf(mount, () => kernel.writeBack(file));
+	const found = mount.kernel.requestsOf(() => kernel.writeBack(file));
 	const ioends = found.filter(each => each.startsWith('IOEND'));
 	t.deepEqual(ioends, ['IOEND(WRITEBACK|UNWRITTEN|APPEND) 0+10000']);
 	kernel.close(file);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('5.4.11', 'any address and any device do', t => {
 	const mount = mounted(t);
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	for (const [address, device] of [
 		[0, 0],
 		[-1, 0],
@@ -311,7 +305,7 @@ rule('5.4.11', 'any address and any device do', t => {
 		t.is(error, 0);
 	}
 	t.is(typeOf(mount.kernel.begin(file, 3 * blockSize, 1, 0)), 'mapped');
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule(
@@ -320,7 +314,7 @@ rule(
 	t => {
 		const mount = mounted(t);
 		const {kernel} = mount;
-		const file = patchwork(mount);
+		const file = mount.patchwork();
 		spoilt(kernel, 'IOMAP_IOEND', answer => ({...answer, error: errno.ENOSPC}));
 		t.is(
 			errnoOf(() => kernel.writeDirect(file, 8 * blockSize, filled(blockSize))),
@@ -332,16 +326,16 @@ rule(
 
 rule('5.4.1', 'what was converted before is converted again without harm', t => {
 	const mount = mounted(t);
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	for (let round = 0; round < 3; round++) {
 		t.is(mount.kernel.ioend(file, 3 * blockSize, 2 * blockSize, ioendFlags.unwritten), fileBytes);
 	}
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('5.4.3', 'an append within a block that has the size already leaves it', t => {
 	const mount = mounted(t);
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	t.is(mount.kernel.ioend(file, 0, fileBytes - 1, ioendFlags.append), fileBytes);
-	endsClean(t, mount);
+	mount.endsClean();
 });

@@ -2,23 +2,11 @@
 import {FileError} from '../../../../ext4/index.ts';
 import {v7} from '../../../../iomap/index.ts';
 import {errno} from '../../../../src/errno.ts';
-import {mountIomap} from '../../../support/iomap-kernel/mounted.ts';
 import {deviceNumber} from '../../../support/iomap-kernel/server.ts';
-import {
-	type Case,
-	endsClean,
-	errnoOf,
-	filled,
-	image,
-	into,
-	mounted,
-	newFile,
-	plain,
-	spoilt,
-} from './case.ts';
+import {caseList, errnoOf, filled, mounted, mountedAgain, served, spoilt} from './kit.ts';
 
-export const negotiationCases: Case[] = [];
-const rule = into(negotiationCases);
+const {cases, rule} = caseList();
+export const negotiationCases = cases;
 
 for (const [title, offer, isAgreed] of [
 	['offered, it is accepted', {bit: true, minor: 99}, true],
@@ -26,7 +14,7 @@ for (const [title, offer, isAgreed] of [
 	['offered by an older protocol, it is not accepted', {bit: true, minor: 46}, false],
 ] as const) {
 	rule('2.1', title, t => {
-		const {kernel} = mountIomap(image(plain));
+		const {kernel} = served(t);
 		const high = offer.bit ? 1 << 11 : 0;
 		const {view, payload} = kernel.wire.ask('INIT', {
 			fields: {major: 7, minor: offer.minor, flags: 2 ** 32 - 1, flags2: high},
@@ -41,7 +29,7 @@ for (const [title, offer, isAgreed] of [
 }
 
 rule('2.2', 'HANDLE_KILLPRIV_V2 and INIT_EXT are accepted with it', t => {
-	const {kernel} = mountIomap(image(plain));
+	const {kernel} = served(t);
 	const {view} = kernel.wire.ask('INIT', {
 		fields: {major: 7, minor: 99, flags: 2 ** 32 - 1, flags2: 2 ** 32 - 1},
 	});
@@ -54,9 +42,9 @@ rule('2.2', 'HANDLE_KILLPRIV_V2 and INIT_EXT are accepted with it', t => {
 
 for (const size of [1024, 2048, 4096]) {
 	rule('5.5.1', `the unit of mappings is the file system's block of ${size} bytes`, t => {
-		const mount = mounted(t, ['-t', 'ext4', '-b', String(size)]);
+		const mount = mounted(t, {options: ['-t', 'ext4', '-b', String(size)]});
 		t.is(mount.kernel.blockSize, size);
-		endsClean(t, mount);
+		mount.endsClean();
 	});
 }
 
@@ -65,7 +53,7 @@ for (const [inodeSize, granularity, last] of [
 	[256, 1, 2 ** 34 - 2 ** 31 - 1],
 ] as const) {
 	rule('5.5.2', `times are those that inodes of ${inodeSize} bytes hold`, t => {
-		const mount = mountIomap(image(['-t', 'ext4', '-b', '1024', '-I', String(inodeSize)]));
+		const mount = served(t, {options: ['-t', 'ext4', '-b', '1024', '-I', String(inodeSize)]});
 		mount.kernel.wire.ask('INIT', {
 			fields: {major: 7, minor: 99, flags: 2 ** 32 - 1, flags2: 2 ** 32 - 1},
 		});
@@ -86,7 +74,7 @@ for (const [inodeSize, granularity, last] of [
 }
 
 rule('2.2', 'what is agreed on is minor 99, in an answer with the second word of flags', t => {
-	const {kernel} = mountIomap(image(plain));
+	const {kernel} = served(t);
 	const {view} = kernel.wire.ask('INIT', {
 		fields: {major: 7, minor: 120, flags: 2 ** 32 - 1, flags2: 2 ** 32 - 1},
 	});
@@ -98,7 +86,7 @@ rule('2.2', 'what is agreed on is minor 99, in an answer with the second word of
 
 rule('2.3', 'the answer to INIT has 64 bytes, with iomap and without', t => {
 	for (const flags2 of [0, 2 ** 32 - 1]) {
-		const {kernel} = mountIomap(image(plain));
+		const {kernel} = served(t);
 		const fields = {major: 7, minor: 99, flags: 2 ** 32 - 1, flags2};
 		t.is(kernel.wire.ask('INIT', {fields}).payload.length, 64);
 	}
@@ -106,15 +94,15 @@ rule('2.3', 'the answer to INIT has 64 bytes, with iomap and without', t => {
 
 rule('2.4', 'capabilities are asked for once of an inode, however often it is written to', t => {
 	const mount = mounted(t);
-	const file = newFile(mount);
+	const file = mount.newFile();
 	for (let round = 0; round < 5; round++) mount.kernel.write(file, round * 100, filled(100));
 	t.is(mount.kernel.counts['GETXATTR'], 1);
 	mount.kernel.close(file);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('2.5', 'without agreement CONFIG and BEGIN are not understood, and no file is marked', t => {
-	const {kernel} = mountIomap(image(plain));
+	const {kernel} = served(t);
 	kernel.wire.ask('INIT', {fields: {major: 7, minor: 46, flags: 2 ** 32 - 1, flags2: 0}});
 	const answer = kernel.wire.ask('MKNOD', {names: ['file'], fields: {mode: 0o100644}});
 	t.is(answer.error, 0);
@@ -126,7 +114,7 @@ rule('2.5', 'without agreement CONFIG and BEGIN are not understood, and no file 
 });
 
 rule('2.6', 'CONFIG is answered at once', t => {
-	const {kernel} = mountIomap(image(plain));
+	const {kernel} = served(t);
 	kernel.wire.ask('INIT', {
 		fields: {major: 7, minor: 99, flags: 2 ** 32 - 1, flags2: 2 ** 32 - 1},
 	});
@@ -136,14 +124,13 @@ rule('2.6', 'CONFIG is answered at once', t => {
 rule('2.6', 'on a read-only mount, too, and files are read by the kernel', t => {
 	const bytes = Uint8Array.from({length: 5000}, (_, index) => index & 0xff);
 	const first = mounted(t);
-	const made = newFile(first);
+	const made = first.newFile();
 	first.kernel.write(made, 0, bytes);
 	first.kernel.close(made);
-	endsClean(t, first);
-	const {kernel, ...second} = mountIomap(first.device.bytes, {config: {readOnly: true}});
-	t.true(kernel.mount());
-	const file = kernel.lookup(kernel.root(), 'file');
-	if (file === undefined) throw new Error('the file is not there');
+	first.endsClean();
+	const second = mountedAgain(t, first, {config: {readOnly: true}});
+	const {kernel} = second;
+	const file = second.lookedUp();
 	kernel.openToRead(file);
 	t.deepEqual(kernel.read(file, 0, bytes.length), bytes);
 	// No access times are kept of a read-only mount.
@@ -151,8 +138,7 @@ rule('2.6', 'on a read-only mount, too, and files are read by the kernel', t => 
 	kernel.close(file);
 	kernel.evict(file);
 	t.is(kernel.counts['READ'], undefined);
-	t.is(second.end(), undefined);
-	t.deepEqual(second.problems, []);
+	second.endsClean();
 });
 
 for (const [title, spoil] of [
@@ -163,7 +149,7 @@ for (const [title, spoil] of [
 	['blocks larger than a page', (view: DataView) => view.setUint32(60, 16_384, true)],
 ] as const) {
 	rule('2.7', `CONFIG with ${title} is refused`, t => {
-		const {kernel} = mountIomap(image(plain));
+		const {kernel} = served(t);
 		spoilt(kernel, 'IOMAP_CONFIG', ({view}) => {
 			spoil(view);
 			return undefined;
@@ -192,7 +178,7 @@ rule('4.2', 'the device is registered with CONFIG, once', t => {
 		registered++;
 		return deviceNumber;
 	};
-	const {kernel} = mountIomap(image(plain), {registerDevice});
+	const {kernel} = served(t, {registerDevice});
 	kernel.wire.ask('INIT', {
 		fields: {major: 7, minor: 99, flags: 2 ** 32 - 1, flags2: 2 ** 32 - 1},
 	});
@@ -205,7 +191,7 @@ rule('4.3', 'where the device is refused so is CONFIG', t => {
 	const registerDevice = () => {
 		throw new FileError('EPERM', 'the kernel does not want it');
 	};
-	const {kernel} = mountIomap(image(plain), {registerDevice});
+	const {kernel} = served(t, {registerDevice});
 	t.is(
 		errnoOf(() => kernel.mount()),
 		errno.EPERM,
@@ -213,7 +199,7 @@ rule('4.3', 'where the device is refused so is CONFIG', t => {
 });
 
 rule('5.5.3', 'CONFIG has no bytes that do not count', t => {
-	const {kernel} = mountIomap(image(plain));
+	const {kernel} = served(t);
 	kernel.wire.ask('INIT', {
 		fields: {major: 7, minor: 99, flags: 2 ** 32 - 1, flags2: 2 ** 32 - 1},
 	});
@@ -224,9 +210,9 @@ rule('5.5.3', 'CONFIG has no bytes that do not count', t => {
 });
 
 rule('5.5.4', 'a write is cut where no file can be longer, and a longer file is EFBIG', t => {
-	const mount = mounted(t, ['-t', 'ext4', '-b', '4096']);
+	const mount = mounted(t, {options: ['-t', 'ext4', '-b', '4096']});
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	const max = Number(kernel.agreement.geometry.maxBytes);
 	t.is(max, 2 ** 44 - 4096);
 	t.is(
@@ -240,11 +226,11 @@ rule('5.5.4', 'a write is cut where no file can be longer, and a longer file is 
 		errno.EFBIG,
 	);
 	kernel.close(file);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('5.5.5', 'the bound of the cache is within what the kernel takes', t => {
 	const mount = mounted(t);
 	t.is(mount.kernel.agreement.cachedMax, (2 * 1024 * 1024) / 64);
-	endsClean(t, mount);
+	mount.endsClean();
 });

@@ -3,29 +3,23 @@ import {errno} from '../../../../src/errno.ts';
 import {beginOps, ioendFlags} from '../../../support/iomap-kernel/wire.ts';
 import {
 	blockSize,
-	type Case,
-	endsClean,
+	caseList,
 	errnoOf,
 	fileBytes,
 	filled,
-	into,
-	lookedUp,
 	mounted,
-	newFile,
-	patchwork,
-	requestsOf,
 	scripted,
 	spoilt,
 	typeOf,
-} from './case.ts';
+} from './kit.ts';
 
-export const workCases: Case[] = [];
-const rule = into(workCases);
+const {cases, rule} = caseList();
+export const workCases = cases;
 
 rule('7.2.1', 'the page cache outlives an open', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	kernel.write(file, 0, new Uint8Array(2000).fill(1));
 	kernel.close(file);
 	kernel.open(file);
@@ -33,14 +27,14 @@ rule('7.2.1', 'the page cache outlives an open', t => {
 	kernel.read(file, 0, 2000);
 	t.is(kernel.trace.length, before);
 	kernel.close(file);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 for (const mode of [0, 1, 3, 16, 17]) {
 	rule('7.5.1', `fallocate of mode ${mode} asks for no zeros on the disk but at the edges`, t => {
 		const mount = mounted(t);
 		const {kernel} = mount;
-		const file = patchwork(mount);
+		const file = mount.patchwork();
 		const before = kernel.trace.length;
 		kernel.fallocate(file, mode, 0, 2 * fileBytes);
 		kernel.writeBack(file);
@@ -52,14 +46,14 @@ for (const mode of [0, 1, 3, 16, 17]) {
 		const expected = mode === 0 || mode === 16 ? 2 * fileBytes : fileBytes;
 		t.is(file.size, expected);
 		t.is(mount.volume.readInode(file.inode).sizeBytes, expected);
-		endsClean(t, mount);
+		mount.endsClean();
 	});
 }
 
 rule('7.4.2', 'a file is cut where the kernel has written the zeros', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	kernel.write(file, 0, new Uint8Array(5000).fill(3));
 	kernel.fsync(file);
 	kernel.truncate(file, 2500);
@@ -67,24 +61,24 @@ rule('7.4.2', 'a file is cut where the kernel has written the zeros', t => {
 	const found = kernel.readDirect(file, 0, 5120);
 	t.is(Buffer.compare(found, new Uint8Array(5000).fill(3, 0, 2500)), 0);
 	kernel.close(file);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('7.1.2', 'copying between files is left to the kernel', t => {
 	const mount = mounted(t);
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	const {error} = mount.kernel.wire.ask('COPY_FILE_RANGE', {
 		nodeId: file.id,
 		fields: {nodeid_out: file.id, len: 10, off_out: 3000},
 	});
 	t.is(error, errno.ENOSYS);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('7.1.1', 'through all kinds of work not a byte of data passes through the server', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	kernel.write(file, 0, filled(50_000));
 	kernel.writeDirect(file, 8192, filled(4096));
 	kernel.dropPages(file);
@@ -96,12 +90,12 @@ rule('7.1.1', 'through all kinds of work not a byte of data passes through the s
 	kernel.fallocate(file, 3, 5000, 9000);
 	kernel.close(file);
 	for (const name of ['READ', 'WRITE', 'LSEEK', 'BMAP']) t.is(kernel.counts[name], undefined);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('7.2.1', 'OPEN and CREATE are answered with KEEP_CACHE alone', t => {
 	const mount = mounted(t);
-	const file = newFile(mount);
+	const file = mount.newFile();
 	const {view} = mount.kernel.wire.ask('OPEN', {nodeId: file.id, fields: {flags: 2}});
 	t.is(view.getUint32(8, true), 2);
 	const created = mount.kernel.wire.ask('CREATE', {names: ['other'], fields: {mode: 0o100644}});
@@ -109,13 +103,13 @@ rule('7.2.1', 'OPEN and CREATE are answered with KEEP_CACHE alone', t => {
 	for (const nodeId of [file.id, Number(created.view.getBigUint64(0, true))]) {
 		mount.kernel.wire.ask('RELEASE', {nodeId});
 	}
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('7.3.1', 'times that the kernel has kept are what a new look finds', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	kernel.write(file, 0, filled(100));
 	const {modificationTime} = file;
 	kernel.clock.now = {seconds: 1_800_000_000, nanoseconds: 123_456_789};
@@ -123,16 +117,16 @@ rule('7.3.1', 'times that the kernel has kept are what a new look finds', t => {
 	kernel.read(file, 0, 10);
 	kernel.close(file);
 	kernel.evict(file);
-	const found = lookedUp(mount);
+	const found = mount.lookedUp();
 	t.deepEqual(found.modificationTime, modificationTime);
 	t.deepEqual(found.accessTime, {seconds: 1_800_000_000, nanoseconds: 123_456_789});
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('7.3.2', 'BEGIN, IOEND and FALLOCATE leave the times as they are', t => {
 	const mount = mounted(t);
 	const {kernel, volume} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	const {modificationTime, changeTime} = volume.readInode(file.inode);
 	kernel.clock.tick();
 	kernel.begin(file, 0, 5000, beginOps.write);
@@ -142,7 +136,7 @@ rule('7.3.2', 'BEGIN, IOEND and FALLOCATE leave the times as they are', t => {
 	t.deepEqual(after.modificationTime, modificationTime);
 	t.deepEqual(after.changeTime, changeTime);
 	kernel.close(file);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 for (const [title, size] of [
@@ -156,10 +150,10 @@ for (const [title, size] of [
 		t => {
 			const mount = mounted(t);
 			const {kernel} = mount;
-			const file = newFile(mount);
+			const file = mount.newFile();
 			kernel.write(file, 0, filled(2100, 1));
 			kernel.close(file);
-			const found = requestsOf(mount, () => kernel.truncate(file, size));
+			const found = mount.kernel.requestsOf(() => kernel.truncate(file, size));
 			const writes = found.filter(each => each === 'device write').length;
 			t.true(writes <= 1, found.join(', '));
 			const ioends = found.filter(each => each.startsWith('IOEND'));
@@ -170,25 +164,25 @@ for (const [title, size] of [
 			const expected = new Uint8Array(size);
 			expected.fill(1, 0, 2100);
 			t.deepEqual(kernel.read(file, 0, size + 1), expected);
-			endsClean(t, mount);
+			mount.endsClean();
 		},
 	);
 }
 
 rule('7.4.3', 'the size in the answer is the one that was set', t => {
 	const mount = mounted(t);
-	const file = newFile(mount);
+	const file = mount.newFile();
 	for (const size of [10_000, 5000, 5001, 0]) {
 		const {view} = mount.kernel.wire.ask('SETATTR', {nodeId: file.id, fields: {valid: 8, size}});
 		t.is(view.getBigUint64(16 + 8, true), BigInt(size));
 	}
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('7.4.4', 'an open that truncates leaves no space behind', t => {
 	const mount = mounted(t);
 	const {kernel, volume} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	kernel.write(file, 0, filled(100_000));
 	kernel.close(file);
 	kernel.open(file, {truncates: true});
@@ -196,7 +190,7 @@ rule('7.4.4', 'an open that truncates leaves no space behind', t => {
 	t.is(volume.readInode(file.inode).sectors, 0);
 	kernel.write(file, 0, filled(10));
 	kernel.close(file);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule(
@@ -205,7 +199,7 @@ rule(
 	t => {
 		const mount = mounted(t);
 		const {kernel} = mount;
-		const file = newFile(mount);
+		const file = mount.newFile();
 		kernel.write(file, 0, filled(10 * blockSize));
 		kernel.fsync(file);
 		kernel.fallocate(file, 3, 1500, 4000);
@@ -217,13 +211,13 @@ rule(
 		expected.fill(0, 1500, 5500);
 		t.deepEqual(kernel.read(file, 0, 10 * blockSize), expected);
 		kernel.close(file);
-		endsClean(t, mount);
+		mount.endsClean();
 	},
 );
 
 rule('7.5.3', 'COLLAPSE, INSERT and what nobody knows are refused without a request', t => {
 	const mount = mounted(t);
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	for (const mode of [8, 32, 64, 128]) {
 		t.is(
 			errnoOf(() => mount.kernel.fallocate(file, mode, 0, blockSize)),
@@ -231,7 +225,7 @@ rule('7.5.3', 'COLLAPSE, INSERT and what nobody knows are refused without a requ
 		);
 	}
 	t.is(mount.kernel.counts['FALLOCATE'], 1, 'that of the file itself');
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('7.6.1', 'inline data is written and read by requests, and stays in the page cache', t => {
@@ -267,23 +261,23 @@ rule('7.6.2', 'inline data of which not all is taken is EIO', t => {
 
 rule('7.7.1', 'a file with holes is no swap file', t => {
 	const mount = mounted(t);
-	const file = patchwork(mount);
+	const file = mount.patchwork();
 	t.is(
 		errnoOf(() => mount.kernel.swapOn(file)),
 		errno.EINVAL,
 	);
-	endsClean(t, mount);
+	mount.endsClean();
 });
 
 rule('7.7.1', 'the layout of a swap file is asked for past the cache', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;
-	const file = newFile(mount);
+	const file = mount.newFile();
 	kernel.fallocate(file, 0, 0, 100 * blockSize);
 	kernel.open(file);
-	const found = requestsOf(mount, () => kernel.swapOn(file));
+	const found = mount.kernel.requestsOf(() => kernel.swapOn(file));
 	t.true(found.length > 0 && found.every(each => each.startsWith('(B,40000000)')));
 	kernel.close(file);
 	kernel.close(file);
-	endsClean(t, mount);
+	mount.endsClean();
 });

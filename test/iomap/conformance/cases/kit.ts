@@ -1,7 +1,8 @@
-/** What a case of the conformance tests is, and what several need. */
+/** What a case of the conformance tests is, and what it works with. */
 import {type Answer, FakeKernel} from '../../../support/fake-kernel.ts';
 import {IomapKernel, type Node} from '../../../support/iomap-kernel/kernel.ts';
 import {
+	type BytesDevice,
 	type IomapMount,
 	type IomapMountOptions,
 	mountIomap,
@@ -28,10 +29,17 @@ export type Case = {
 	readonly run: (t: Check) => void;
 };
 
-/** Adds cases to a list. */
-export function into(cases: Case[]): (rule: RuleName, title: string, run: Case['run']) => void {
-	return (rule, title, run) => {
-		cases.push({rule, title, run});
+/** A list of cases, and what adds one. */
+export function caseList(): {
+	readonly cases: Case[];
+	readonly rule: (rule: RuleName, title: string, run: Case['run']) => void;
+} {
+	const cases: Case[] = [];
+	return {
+		cases,
+		rule(rule, title, run) {
+			cases.push({rule, title, run});
+		},
 	};
 }
 
@@ -48,21 +56,84 @@ export function image(options: readonly string[], size = '8M'): Uint8Array {
 
 export const plain = ['-t', 'ext4', '-b', String(blockSize)];
 
-export function mounted(
-	t: Check,
-	options: readonly string[] = plain,
-	how: IomapMountOptions = {},
-): IomapMount {
-	const mount = mountIomap(image(options), how);
-	t.true(mount.kernel.mount());
-	return mount;
+function lookUp(kernel: IomapKernel, name: string): Node {
+	const node = kernel.lookup(kernel.root(), name);
+	if (node === undefined) throw new Error(`${name} is not there`);
+	return node;
+}
+
+/** A file system of a case's own behind the kernel in memory. */
+export class Subject implements IomapMount {
+	readonly kernel: IomapKernel;
+	readonly volume: IomapMount['volume'];
+	readonly device: BytesDevice;
+	readonly problems: readonly string[];
+	readonly end: IomapMount['end'];
+	readonly #check: Check;
+
+	/** Serves `bytes`, which it changes. The kernel has not mounted it yet. */
+	constructor(t: Check, bytes: Uint8Array, how: IomapMountOptions = {}) {
+		this.#check = t;
+		const {kernel, volume, device, problems, end} = mountIomap(bytes, how);
+		this.kernel = kernel;
+		this.volume = volume;
+		this.device = device;
+		this.problems = problems;
+		this.end = end;
+	}
+
+	newFile(name = 'file'): Node {
+		return this.kernel.create(this.kernel.root(), name);
+	}
+
+	/** A file of one block of each kind, closed, so that nothing is given ahead. */
+	patchwork(): Node {
+		const {kernel} = this;
+		const file = this.newFile();
+		kernel.write(file, 0, filled(2 * blockSize, 1));
+		kernel.truncate(file, fileBytes);
+		kernel.fsync(file);
+		kernel.fallocate(file, 1, 3 * blockSize, 2 * blockSize);
+		kernel.close(file);
+		return file;
+	}
+
+	/** The file, as the kernel learns of it anew. */
+	lookedUp(name = 'file'): Node {
+		return lookUp(this.kernel, name);
+	}
+
+	endsClean(): void {
+		this.#check.is(this.end(), undefined);
+		this.#check.deepEqual(this.problems, []);
+	}
+}
+
+/** What a new file system is served with, and what makes it. */
+type Making = IomapMountOptions & {readonly options?: readonly string[]};
+
+export function served(t: Check, {options = plain, ...how}: Making = {}): Subject {
+	return new Subject(t, image(options), how);
+}
+
+export function mounted(t: Check, making: Making = {}): Subject {
+	const subject = served(t, making);
+	t.true(subject.kernel.mount());
+	return subject;
+}
+
+/** The same file system, as a kernel finds it that has just been started. */
+export function mountedAgain(t: Check, {device}: Subject, how: IomapMountOptions = {}): Subject {
+	const subject = new Subject(t, device.bytes.slice(), how);
+	t.true(subject.kernel.mount());
+	return subject;
 }
 
 /** A kernel with a server that does what `script` says; a file of so many bytes is written. */
 export function scripted(
 	script: Partial<Script> = {},
 	bytes = 0,
-): {readonly kernel: IomapKernel; readonly file: Node} {
+): {readonly kernel: IomapKernel; readonly file: Node; readonly lookedUp: () => Node} {
 	const wire = new FakeKernel(iomapTable);
 	const device = new MemoryDevice(new Uint8Array(8 * 1024 * 1024));
 	const kernel = new IomapKernel({wire, device, deviceNumber});
@@ -73,7 +144,7 @@ export function scripted(
 		kernel.write(file, 0, filled(bytes));
 		kernel.fsync(file);
 	}
-	return {kernel, file};
+	return {kernel, file, lookedUp: () => lookUp(kernel, 'file')};
 }
 
 /** Has `spoil` change every answer to requests of that name before the kernel sees it. */
@@ -87,15 +158,6 @@ export function spoilt(
 		const answer = ask(asked, question);
 		return asked === name ? (spoil(answer) ?? answer) : answer;
 	};
-}
-
-export function endsClean(t: Check, mount: IomapMount): void {
-	t.is(mount.end(), undefined);
-	t.deepEqual(mount.problems, []);
-}
-
-export function newFile({kernel}: IomapMount, name = 'file'): Node {
-	return kernel.create(kernel.root(), name);
 }
 
 export function errnoOf(action: () => unknown): number {
@@ -119,32 +181,6 @@ export function typeOf(record: WireRecord): string {
 /** What each block of the file below is. */
 export const layout = ['mapped', 'mapped', 'hole', 'unwritten', 'unwritten', 'hole'] as const;
 export const fileBytes = layout.length * blockSize;
-
-/** A file of one block of each kind, closed, so that nothing is given ahead. */
-export function patchwork(mount: IomapMount): Node {
-	const {kernel} = mount;
-	const file = newFile(mount);
-	kernel.write(file, 0, new Uint8Array(2 * blockSize).fill(1));
-	kernel.truncate(file, fileBytes);
-	kernel.fsync(file);
-	kernel.fallocate(file, 1, 3 * blockSize, 2 * blockSize);
-	kernel.close(file);
-	return file;
-}
-
-/** The requests that `action` causes, but for those about capabilities. */
-export function requestsOf({kernel}: Pick<IomapMount, 'kernel'>, action: () => void): string[] {
-	const before = kernel.trace.length;
-	action();
-	return kernel.trace.slice(before).filter(each => !each.startsWith('GETXATTR'));
-}
-
-/** The file, as the kernel learns of it anew. */
-export function lookedUp({kernel}: Pick<IomapMount, 'kernel'>, name = 'file'): Node {
-	const node = kernel.lookup(kernel.root(), name);
-	if (node === undefined) throw new Error(`${name} is not there`);
-	return node;
-}
 
 export function filled(length: number, value = 7): Uint8Array {
 	return new Uint8Array(length).fill(value);
