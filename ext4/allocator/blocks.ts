@@ -94,7 +94,8 @@ function windowAhead(volume: Volume, inode: Inode, request: BlockRequest): numbe
 	const end = request.logical + request.length;
 	if (end < windowFileMin) return 0;
 	if (request.logical === 0 && end * volume.geometry.blockSize < windowStartMin) return 0;
-	return Math.min(windowMax, 2 ** Math.ceil(Math.log2(end / 2 ** volume.geometry.clusterBits)));
+	const clusters = Math.ceil(end / 2 ** volume.geometry.clusterBits);
+	return Math.min(windowMax, 2 ** Math.ceil(Math.log2(clusters)));
 }
 
 const scratches = new WeakMap<AllocatorState, Uint32Array>();

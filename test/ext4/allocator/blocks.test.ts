@@ -299,6 +299,16 @@ testUnless(why, 'a block for the map of a file does not stand in the way of its 
 	t.true(node.start < first.start || node.start >= end + 256);
 });
 
+testUnless(why, 'what is kept ahead of a file smaller than a cluster is a whole one', t => {
+	const {volume} = openMade(
+		mke2fs(['-t', 'ext4', '-b', '1024', '-C', '65536', '-O', 'bigalloc'], '80M'),
+	);
+	const {start, length} = take(volume, makeFile(volume, 12), 4, 20_000, 16);
+	const end = start + length;
+	t.not(take(volume, makeFile(volume, 13), 64, end, 0).start, end);
+	t.is(take(volume, makeFile(volume, 12), 64, end, 64).start, end);
+});
+
 testUnless(why, 'small files lie one behind another', t => {
 	const {volume} = openMade(mke2fs(['-t', 'ext4'], '60M'));
 	const runs = Array.from({length: 50}, (_, index) => {
