@@ -6,12 +6,13 @@ const unixSocket = 1;
 const sequencedPackets = 5;
 /** The other process must not hold our end open. */
 const closedOnExec = 0o2000000;
+const shutForWriting = 1;
 /** Who says nothing for so long hangs. */
 const patienceMilliseconds = 120_000;
 
-const socketpair = koffi
-	.load(null)
-	.func('int socketpair(int domain, int type, int protocol, void *pair)');
+const libc = koffi.load(null);
+const socketpair = libc.func('int socketpair(int domain, int type, int protocol, void *pair)');
+const shutdown = libc.func('int shutdown(int socket, int how)');
 
 export function makePair(): readonly [ours: number, theirs: number] {
 	const pair = new Int32Array(2);
@@ -19,6 +20,11 @@ export function makePair(): readonly [ours: number, theirs: number] {
 		throw new Error('there is no pair of sockets');
 	}
 	return [pair[0] ?? -1, pair[1] ?? -1];
+}
+
+/** The other end reads what is under way, and then that nothing follows. */
+export function finishSending(descriptor: number): void {
+	if (shutdown(descriptor, shutForWriting) < 0) throw new Error('the socket can not be shut');
 }
 
 /** Waits for a message; undefined where the other end is closed. `into` has room for the longest. */

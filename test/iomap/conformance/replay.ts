@@ -27,7 +27,7 @@ export function replayOnServer(
 	golden: Golden,
 	mounter: Mounter = mountIomap,
 ): void {
-	const mount = mounter(image.slice());
+	using mount = mounter(image.slice());
 	assertNoMore(mount.kernel, golden);
 	assert.equal(mount.end(), undefined);
 	assert.deepEqual(mount.problems, []);

@@ -13,15 +13,16 @@ export type Mounter = (image: Uint8Array) => ServedMount;
  */
 export function runSequence(image: Uint8Array, seed: number, mounter: Mounter = mountIomap): void {
 	const copy = image.slice();
-	const work = new RandomWork(mounter(copy), seed);
+	using mount = mounter(copy);
+	const work = new RandomWork(mount, seed);
 	try {
 		for (let step = 0; step < stepsMax; step++) work.step();
-		const problem = work.mount.end();
+		const problem = mount.end();
 		if (problem !== undefined) throw new Error(problem);
-		if (work.mount.problems.length > 0) throw new Error(work.mount.problems.join('\n'));
+		if (mount.problems.length > 0) throw new Error(mount.problems.join('\n'));
 		assertContents(mountIomap(copy), work);
 	} catch (error) {
-		const parts = [work.log.slice(-40), work.mount.kernel.trace.slice(-20)];
+		const parts = [work.log.slice(-40), mount.kernel.trace.slice(-20)];
 		const story = parts.map(part => part.join('\n')).join('\n\n');
 		throw new Error(`seed ${seed}: ${String(error)}\n${story}`, {cause: error});
 	}

@@ -2,6 +2,8 @@
  * The same over sockets, where the server is another process that waits, reads and answers by itself,
  * and is told of nothing but by messages.
  */
+import {readdirSync} from 'node:fs';
+import {SocketWire} from '../../support/iomap-kernel/socket.ts';
 import {mountOverSocket} from '../../support/iomap-kernel/socket-mounted.ts';
 import {mke2fs} from '../../support/made-volume.ts';
 import {missing, testUnless} from '../../support/skip.ts';
@@ -27,3 +29,17 @@ for (const {name, options, size} of imageKinds) {
 		t.pass();
 	});
 }
+
+testUnless(why, 'work that fails leaves no server and nothing open', async t => {
+	const open = readdirSync('/proc/self/fd').length;
+	const abandoned = () => {
+		using mount = mountOverSocket(image.slice());
+		mount.kernel.mount();
+		mount.kernel.create(mount.kernel.root(), 'file');
+		return mount.kernel.wire;
+	};
+	const wire = abandoned();
+	if (!(wire instanceof SocketWire)) throw new TypeError('no sockets');
+	await wire.gone;
+	t.is(readdirSync('/proc/self/fd').length, open);
+});

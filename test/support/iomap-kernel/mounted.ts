@@ -1,18 +1,17 @@
 /** A file system that is served to the kernel in memory, on a device in memory, by a call. */
 import {spawnSync} from 'node:child_process';
-import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
-import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {closeSync} from 'node:fs';
 import {type BlockDevice, closeVolume, type Volume} from '../../../ext4/index.ts';
 import type {ServerConfig} from '../../../src/mount/server-config.ts';
 import {FakeKernel} from '../fake-kernel.ts';
 import {MemoryDevice} from '../memory-device.ts';
+import {openUnnamed} from '../unnamed-file.ts';
 import {IomapKernel} from './kernel.ts';
 import {Clock} from './node.ts';
 import {deviceNumber, iomapTable, makeServer} from './server.ts';
 
-/** A server behind a kernel, wherever it is. */
-export type ServedMount = {
+/** A server behind a kernel, wherever it is. What it holds is let go of when it is disposed of. */
+export type ServedMount = Disposable & {
 	readonly kernel: IomapKernel;
 	/** What the server found wrong with what it was asked, and faults of its own. */
 	readonly problems: readonly string[];
@@ -56,18 +55,23 @@ export function mountIomap(image: Uint8Array, options: IomapMountOptions = {}): 
 			closeVolume(volume);
 			return findProblems(device.bytes.subarray(startBytes));
 		},
+		// All of it is memory.
+		[Symbol.dispose]: () => undefined,
 	};
 }
 
 export function findProblems(image: Uint8Array): string | undefined {
-	const folder = mkdtempSync(join(tmpdir(), 'ext4box-iomap-'));
+	const file = openUnnamed(image);
 	try {
-		const path = join(folder, 'image');
-		writeFileSync(path, image);
 		const env = {...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin`, LC_ALL: 'C'};
-		const {status, stdout, stderr} = spawnSync('e2fsck', ['-fn', path], {env, encoding: 'utf8'});
-		return status === 0 ? undefined : `${status}: ${stdout}${stderr}`;
+		const stdio = ['ignore', 'pipe', 'pipe', file] as const;
+		const judge = spawnSync('e2fsck', ['-fn', '/proc/self/fd/3'], {
+			env,
+			encoding: 'utf8',
+			stdio: [...stdio],
+		});
+		return judge.status === 0 ? undefined : `${judge.status}: ${judge.stdout}${judge.stderr}`;
 	} finally {
-		rmSync(folder, {recursive: true});
+		closeSync(file);
 	}
 }

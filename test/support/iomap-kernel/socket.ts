@@ -16,7 +16,7 @@ import {
 	readU64,
 } from '../../../src/fuse/layout.ts';
 import {FakeKernel} from '../fake-kernel.ts';
-import {makePair, receive, send} from '../socket-pair.ts';
+import {finishSending, makePair, receive, send} from '../socket-pair.ts';
 import {iomapTable} from './server.ts';
 
 const messageBytesMax = (1 << 20) + 4096;
@@ -25,11 +25,13 @@ const noReplyOpcodes: ReadonlySet<number> = new Set(
 	iomapTable.filter(({reply}) => reply === 'none').map(({opcode}) => opcode),
 );
 
-export class SocketWire extends FakeKernel {
+export class SocketWire extends FakeKernel implements Disposable {
 	readonly #requests: number;
 	readonly #verdicts: number;
+	readonly #ends = new DisposableStack();
 	readonly #buffer = new Uint8Array(messageBytesMax);
 	readonly #process: ChildProcess;
+	#hasEnded = false;
 	#low = 0;
 	#high = 0;
 
@@ -38,8 +40,8 @@ export class SocketWire extends FakeKernel {
 		super(iomapTable);
 		const [requests, theirRequests] = makePair();
 		const [verdicts, theirVerdicts] = makePair();
-		this.#requests = requests;
-		this.#verdicts = verdicts;
+		this.#requests = this.#ends.adopt(requests, closeSync);
+		this.#verdicts = this.#ends.adopt(verdicts, closeSync);
 		const program = join(import.meta.dirname, 'socket-server.ts');
 		this.#process = spawn(process.execPath, [program], {
 			// Most of a short life would else be spent on reading sources.
@@ -81,13 +83,24 @@ export class SocketWire extends FakeKernel {
 
 	/** No request will follow. Returns what the server has found wrong. */
 	end(): string[] {
-		closeSync(this.#requests);
-		try {
-			const words = this.#receive(this.#verdicts);
-			return JSON.parse(Buffer.from(words).toString());
-		} finally {
-			closeSync(this.#verdicts);
-		}
+		finishSending(this.#requests);
+		const words = this.#receive(this.#verdicts);
+		this.#hasEnded = true;
+		return JSON.parse(Buffer.from(words).toString());
+	}
+
+	/** Settles when the server's process has ended. */
+	get gone(): Promise<void> {
+		const {exitCode, signalCode} = this.#process;
+		if (exitCode !== null || signalCode !== null) return Promise.resolve();
+		this.#process.ref();
+		return new Promise(resolve => this.#process.once('exit', () => resolve()));
+	}
+
+	/** A server that was not ended is no use any more, whatever it waits for or does. */
+	[Symbol.dispose](): void {
+		this.#ends.dispose();
+		if (!this.#hasEnded) this.#process.kill('SIGKILL');
 	}
 
 	#receive(descriptor: number): Uint8Array {

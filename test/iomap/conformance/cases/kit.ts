@@ -64,22 +64,23 @@ function lookUp(kernel: IomapKernel, name: string): Node {
 
 /** A file system of a case's own behind the kernel in memory. */
 export class Subject implements IomapMount {
+	readonly #check: Check;
+	readonly #mount: IomapMount;
 	readonly kernel: IomapKernel;
 	readonly volume: IomapMount['volume'];
 	readonly device: BytesDevice;
 	readonly problems: readonly string[];
-	readonly end: IomapMount['end'];
-	readonly #check: Check;
 
 	/** Serves `bytes`, which it changes. The kernel has not mounted it yet. */
 	constructor(t: Check, bytes: Uint8Array, how: IomapMountOptions = {}) {
 		this.#check = t;
-		const {kernel, volume, device, problems, end} = mountIomap(bytes, how);
-		this.kernel = kernel;
-		this.volume = volume;
-		this.device = device;
-		this.problems = problems;
-		this.end = end;
+		this.#mount = mountIomap(bytes, how);
+		({
+			kernel: this.kernel,
+			volume: this.volume,
+			device: this.device,
+			problems: this.problems,
+		} = this.#mount);
 	}
 
 	newFile(name = 'file'): Node {
@@ -101,6 +102,14 @@ export class Subject implements IomapMount {
 	/** The file, as the kernel learns of it anew. */
 	lookedUp(name = 'file'): Node {
 		return lookUp(this.kernel, name);
+	}
+
+	end(): string | undefined {
+		return this.#mount.end();
+	}
+
+	[Symbol.dispose](): void {
+		this.#mount[Symbol.dispose]();
 	}
 
 	endsClean(): void {
