@@ -269,9 +269,10 @@ async function superviseHelper(
 	args: string[],
 	onReady: (mounted: Mounted) => void,
 ): Promise<HelperOutcome> {
+	// First: it may have mounted before spawn returns, and we be told to stop.
+	const signals = forwardSignals(() => child);
 	const child = spawn(helper, args, {stdio: ['inherit', 'inherit', 'inherit', 'pipe']});
 	const end = endOf(child);
-	const signals = forwardSignals(child);
 	const reports = child.stdio[reportFd] as Readable;
 	const isDaemon = args[0] === 'mount' && !args.includes('--foreground');
 	try {
@@ -360,7 +361,7 @@ const forwarded: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SI
  * While the helper runs we only wait for it, so what is meant for us is meant for it. A terminal
  * sends ^C and ^\ to every process of the group: there the helper has them already.
  */
-function forwardSignals(child: ChildProcess): {
+function forwardSignals(to: () => ChildProcess): {
 	/** The first that came, or null. */
 	received: () => NodeJS.Signals | null;
 	stop: () => void;
@@ -370,7 +371,7 @@ function forwardSignals(child: ChildProcess): {
 	const forward = (signal: NodeJS.Signals): void => {
 		first ??= signal;
 		if (!isTerminal || signal === 'SIGTERM' || signal === 'SIGHUP') {
-			child.kill(signal);
+			to().kill(signal);
 		}
 	};
 	for (const signal of forwarded) {

@@ -318,8 +318,8 @@ mounts('commas and backslashes in the name reach the mount table as they are', a
 
 mounts('an image that may not be read, and one that is none, mount nothing', async (t, place) => {
 	for (const [image, words] of [
-		['/dev/null', /^failed image 0 .*neither a file nor a block device\n$/],
-		[place.folder, /^failed image 0 .*directory/],
+		['/dev/null', /^failed image 19 .*neither a file nor a block device\n$/],
+		[place.folder, /^failed image 21 cannot open/],
 		[`${place.folder}/absent`, /^failed image 2 /],
 		['/etc/shadow', process.getuid?.() === 0 || place.user.uid !== 0 ? /^failed image 13 / : /./],
 	] as const) {
