@@ -442,5 +442,6 @@ int session_run(const struct options *options) {
 	/* Before the unmount: while we hold /dev/fuse, who waits on the mount would wait on us. */
 	fd_close(&session.fuse);
 	finish(&session);
+	supervisor_leave_verdict(&session);
 	return session.exit_status;
 }

@@ -55,6 +55,7 @@ struct session {
 	long long abort_at, kill_at; /* 0: never. */
 	int commits_waited;  /* How often kill_at was put off. */
 	int exit_status;
+	int verdict; /* The server's exit status, for whoever has unmounted it; 0: nothing to be told. */
 };
 
 /* Makes the mount, starts the server, and stays until all is gone. Returns the exit status. */

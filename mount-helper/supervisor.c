@@ -25,6 +25,7 @@ enum {
 	COMMITS_MAX = 20,      /* so many times at most. */
 	SENTINEL_RESTARTS = 16,
 	WORDS_MAX = 256,       /* Of 4 KiB each: 1 MiB, a pipe of 64 KiB pages. */
+	VERDICT_S = 5,         /* For who has unmounted to read what came of it. */
 	LISTENER_MS = 1000,    /* For whoever reads our stderr; what he has no room for then is dropped. */
 };
 
@@ -274,6 +275,9 @@ __attribute__((format(printf, 2, 3))) static void complain(const struct session 
 static void tell_end(const struct session *session, int status) {
 	if (WIFSIGNALED(status)) {
 		complain(session, "the server ended by signal %d; unmounted", WTERMSIG(status));
+	} else if (WEXITSTATUS(status) > 1) {
+		complain(session, "not all that was written is in the image (%s); unmounted",
+		         strerror(WEXITSTATUS(status)));
 	} else if (WEXITSTATUS(status) != 0) {
 		complain(session, "the server ended with status %d; unmounted", WEXITSTATUS(status));
 	} else if (session->command > 0) {
@@ -286,6 +290,10 @@ static void server_ended(struct session *session, int status) {
 	bool is_run = session->options->action == ACTION_RUN;
 	session->server = 0;
 	session->phase = PHASE_ENDED;
+	mounted_refresh(&session->mount);
+	if (phase == PHASE_SERVING && session->mount.is_gone) {
+		session->verdict = status_of(status);
+	}
 	/* First: whoever reads our stderr may let us wait. */
 	mounted_remove(&session->mount, true, NULL, 0);
 	relay_words(session);
@@ -357,13 +365,14 @@ static void check_commit(struct session *session, long long now) {
 	stop_server(session);
 }
 
-static void check_deadlines(struct session *session, long long start_by) {
+static void check_deadlines(struct session *session, long long *start_by) {
 	long long now = now_ms();
 	if (session->phase == PHASE_SERVING &&
 	    watchdog_look(&session->watchdog, &session->mount, session->mountpoint)) {
 		end_hung(session);
 	}
-	if (session->phase == PHASE_STARTING && now >= start_by) {
+	if (session->phase == PHASE_STARTING && *start_by != 0 && now >= *start_by) {
+		*start_by = 0;
 		dprintf(STDERR_FILENO, "ext4box: the server was not ready in %d s\n", START_MS / 1000);
 		stop_server(session);
 	}
@@ -429,7 +438,22 @@ void supervise(struct session *session) {
 			}
 		}
 		reap(session);
-		check_deadlines(session, start_by);
+		check_deadlines(session, &start_by);
 		drop_name(session);
+	}
+}
+
+void supervisor_leave_verdict(const struct session *session) {
+	const struct timespec patience = {.tv_sec = VERDICT_S};
+	char name[16];
+	sigset_t set;
+	if (session->verdict == 0 || session->options->action != ACTION_MOUNT) {
+		return;
+	}
+	snprintf(name, sizeof name, "ext4box-end:%d", session->verdict & 0xff);
+	prctl(PR_SET_NAME, name);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	while (sigtimedwait(&set, NULL, &patience) < 0 && errno == EINTR) {
 	}
 }

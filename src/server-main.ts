@@ -9,6 +9,7 @@ import {fstatSync, writeSync} from 'node:fs';
 import {availableParallelism, hostname} from 'node:os';
 import {
 	closeVolume,
+	DeviceError,
 	FileError,
 	openForWriting,
 	openRecovered,
@@ -71,6 +72,9 @@ type Opened = {
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
 const pauseMilliseconds = 500;
+
+/** Of a server that could not begin, or failed otherwise than with an errno. */
+const statusFailed = 1;
 
 const signOfLife = new SignOfLife(readyDescriptor);
 
@@ -157,8 +161,8 @@ function makeTransport(upkeep: Upkeep, isReadOnly: boolean): DeviceTransport {
 	return new DeviceTransport(fuseDescriptor, calls, clock, busyWait);
 }
 
-/** Returns whether all is on the medium. */
-function serve(config: ServerConfig, opened: Opened): boolean {
+/** Returns the exit status: 0 where all is on the medium. */
+function serve(config: ServerConfig, opened: Opened): number {
 	const {volume, device, sandbox, grant, isBlockDevice, sectorBytes} = opened;
 	const say = (text: string) => {
 		const lines = text.split('\n').map(printable);
@@ -248,9 +252,11 @@ function serve(config: ServerConfig, opened: Opened): boolean {
 		dialect === undefined ? operations : [...operations, ...iomapOperations(dialect)],
 	);
 	connection.serve();
-	const isHome = bringHome(volume, fileSystem, say);
+	const status = bringHome(volume, fileSystem, say);
 	device.close();
-	return isHome;
+	// What an ioctl has shut down was wanted so.
+	const failure = fileSystem.isShutDown ? undefined : volume.transactions?.failure;
+	return failure === undefined ? status : exitStatusOf(failure);
 }
 
 /**
@@ -262,17 +268,23 @@ function endAtOnce(say: (text: string) => void): never {
 	try {
 		say('memory is not to be had: ended, as by a power cut');
 	} finally {
-		process.exit(1);
+		process.exit(statusFailed);
 	}
 }
 
 /**
  * The end of a mount: nobody has a file open, so those without a name are freed, and what is not
  * yet in its place is brought there. What fails is left to a recovery of the journal.
+ * Returns the exit status.
  */
-function bringHome(volume: Volume, fileSystem: FileSystem, say: (text: string) => void): boolean {
-	let isHome = true;
-	for (const step of [() => fileSystem.reapAll(), () => closeVolume(volume)]) {
+function bringHome(volume: Volume, fileSystem: FileSystem, say: (text: string) => void): number {
+	const steps: readonly (readonly [step: () => void, statusOf: (error: unknown) => number])[] = [
+		// Files without a name are nobody's data.
+		[() => fileSystem.reapAll(), () => statusFailed],
+		[() => closeVolume(volume), exitStatusOf],
+	];
+	let status = 0;
+	for (const [step, statusOf] of steps) {
 		try {
 			step();
 		} catch (error) {
@@ -280,10 +292,18 @@ function bringHome(volume: Volume, fileSystem: FileSystem, say: (text: string) =
 			if (error instanceof FileError && error.code === 'EROFS') continue;
 			if (isOutOfMemory(error)) endAtOnce(say);
 			say(`at the end of the mount: ${oneLine(error)}`);
-			isHome = false;
+			status = statusOf(error);
 		}
 	}
-	return isHome;
+	return status;
+}
+
+/** By which the supervisor, and whoever has unmounted, are told what kept data from the medium. */
+function exitStatusOf(failure: unknown): number {
+	// A full disk below is told apart from a broken one.
+	const below = failure instanceof DeviceError ? failure.cause : undefined;
+	const name = below instanceof Error && 'code' in below ? String(below.code) : '';
+	return name in errno ? errno[name as keyof typeof errno] : errnoOf(failure);
 }
 
 function cpuMilliseconds(): number {
@@ -306,7 +326,7 @@ function main(): void {
 	} catch (error) {
 		const image = config === undefined ? '' : `${printable(config.imageName)}: `;
 		writeError(`ext4box: ${image}${oneLine(error, describeEnd)}\n`);
-		process.exitCode = 1;
+		process.exitCode = statusFailed;
 		return;
 	}
 	if (opened.volume.superblock.hasErrors) {
@@ -321,7 +341,7 @@ function main(): void {
 		cpuMilliseconds,
 		working: () => signOfLife.give(),
 	});
-	if (!serve(config, opened)) process.exitCode = 1;
+	process.exitCode = serve(config, opened);
 }
 
 main();

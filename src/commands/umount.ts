@@ -1,6 +1,8 @@
+import {getSystemErrorMap} from 'node:util';
 import {assertUtf8} from '../argument-bytes.ts';
 import {CliError} from '../cli-error.ts';
 import {parseCommand} from '../command-line.ts';
+import {errno} from '../errno.ts';
 import {log, setLogLevel} from '../log.ts';
 import {askStatus} from '../mount/ask-status.ts';
 import {findPrograms, launchUnmount, type Programs, unmountHelper} from '../mount/launch.ts';
@@ -61,19 +63,15 @@ async function unmount(directory: string, isLazy: boolean, helper: string): Prom
 	const supervisors = findSupervisors(mount);
 	// Whoever holds a file open on a mount without a server holds a dead one: no reason to refuse.
 	const isDead = supervisors.length === 0 && (await probe(mount)) === 'dead';
-	const loss = isDead ? null : await findLoss(mount);
+	// Where nobody is waited for, nobody tells how the server has ended.
+	const isWaited = !isLazy && supervisors.length > 0;
+	const lossBefore = isDead || isWaited ? null : await findLoss(mount);
 	const failure = await launchUnmount(mount, helper, isLazy || isDead);
 	if (failure !== null) {
 		throw new CliError(failure.code === 'busy' ? describeBusy(mount, failure.text) : failure.text);
 	}
-	if (!isLazy) {
-		await wait(supervisors, mount);
-	}
-	if (loss !== null) {
-		throw new CliError(
-			`${mount.path} is unmounted, but not all that was written is in the image: writing was given up (${loss})`,
-		);
-	}
+	const loss = isWaited ? await wait(supervisors, mount) : lossBefore;
+	if (loss !== null) throw new CliError(`${mount.path} is unmounted, but ${loss}`);
 }
 
 function findMount(directory: string): Mount {
@@ -109,13 +107,31 @@ function describeBusy(mount: Mount, words: string): string {
 	return `${mount.path} is in use${who}: end that, or unmount it with --lazy`;
 }
 
+/** What a server's exit status tells; null: that nothing is lost. */
+function lossOf(status: number, mount: Mount): string | null {
+	if (status === 0 || mount.options.includes('ro')) return null;
+	if (status === 1 || status > 128) {
+		const how = status === 1 ? 'failed at its end' : `was ended by signal ${status - 128}`;
+		return `its server ${how}: what was written last may be missing in the image`;
+	}
+	if (status === errno.EUCLEAN) {
+		return givenUp('the file system is damaged; "ext4box check" tells all that is wrong with it');
+	}
+	return givenUp(getSystemErrorMap().get(-status)?.[1] ?? `error ${status}`);
+}
+
+function givenUp(why: string): string {
+	return `not all that was written is in the image: writing was given up (${why})`;
+}
+
 /** Why a writable mount no longer writes; null where it does, or does not answer. */
 async function findLoss(mount: Mount): Promise<string | null> {
 	if (mount.options.includes('ro')) return null;
 	const answer = await askStatus(mount.path);
 	const writing = answer.kind === 'answered' ? answer.status.writing : null;
 	// Who shut it down wanted it so, and what was written by then is in the image.
-	return writing?.isShutDown === true ? null : (writing?.failure ?? null);
+	const failure = writing?.isShutDown === true ? null : (writing?.failure ?? null);
+	return failure === null ? null : givenUp(failure);
 }
 
 /** Nobody should sit before a command that says nothing for longer. */
@@ -124,21 +140,27 @@ const patienceMs = 3000;
 /** Processes of other users are not waited for for longer: any may bear a supervisor's name. */
 const strangersMs = 60_000;
 
-async function wait(supervisors: readonly Supervisor[], mount: Mount): Promise<void> {
+/** Returns what is lost, or null. */
+async function wait(supervisors: readonly Supervisor[], mount: Mount): Promise<string | null> {
 	const start = performance.now();
 	const impatience = setTimeout(() => log.warn(describeWaiting(mount)), patienceMs);
 	const isOurs = mount.uid === null || mount.uid === process.getuid?.();
 	const limit = isOurs ? undefined : AbortSignal.timeout(strangersMs);
+	const statuses: number[] = [];
 	for (const supervisor of supervisors) {
-		if (!(await waitForEnd(supervisor, limit))) {
+		const status = await waitForEnd(supervisor, limit);
+		if (status === null) {
 			throw new CliError(
 				`${mount.path} is unmounted, but process ${supervisor.pid} of uid ${mount.uid} goes on serving its image after ${strangersMs / 1000} s`,
 			);
 		}
+		statuses.push(status);
 		const elapsedMs = Math.round(performance.now() - start);
 		log.info(`the server ended ${elapsedMs} ms after the unmount (supervisor ${supervisor.pid})`);
 	}
 	clearTimeout(impatience);
+	// The others are of earlier mounts, which others have unmounted.
+	return lossOf(statuses[0] ?? 0, mount);
 }
 
 function describeWaiting({path, device}: Mount): string {

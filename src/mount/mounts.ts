@@ -155,14 +155,21 @@ function readProc(pid: string, file: string): string | null {
 }
 
 /** The start time tells a process from a later one of the same number; null: none, or a zombie. */
-function startTimeOf(pid: number): string | null {
+function look(pid: number): {readonly name: string; readonly startTime: string} | null {
 	const text = readProc(String(pid), 'stat');
 	if (text === null) {
 		return null;
 	}
 	// The name, in parentheses, may hold anything: the fields are counted from its end.
-	const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-	return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
+	const end = text.lastIndexOf(')');
+	const fields = text.slice(end + 2).split(' ');
+	const startTime = fields[19];
+	if (fields[0] === 'Z' || fields[0] === 'X' || startTime === undefined) return null;
+	return {name: text.slice(text.indexOf('(') + 1, end), startTime};
+}
+
+function startTimeOf(pid: number): string | null {
+	return look(pid)?.startTime ?? null;
 }
 
 /** The process of that number, while it is there. */
@@ -173,13 +180,36 @@ export function supervisorOf(pid: number): Supervisor | null {
 
 const pollMs = 10;
 
-/** Waits until the supervisor has ended, and so the server, which it outlives; false: until `limit`. */
-export async function waitForEnd(supervisor: Supervisor, limit?: AbortSignal): Promise<boolean> {
-	while (startTimeOf(supervisor.pid) === supervisor.startTime) {
-		if (limit?.aborted === true) return false;
+/**
+ * Waits until the server has ended, as its supervisor tells, which outlives it. Returns the server's exit
+ * status (128 and more: by a signal), which the supervisor bears in its name where it is not 0 and others
+ * have unmounted; null: it had not ended by `limit`.
+ */
+export async function waitForEnd(
+	{pid, startTime}: Supervisor,
+	limit?: AbortSignal,
+): Promise<number | null> {
+	for (;;) {
+		const found = look(pid);
+		if (found?.startTime !== startTime) return 0;
+		const verdict = /^ext4box-end:(\d+)$/.exec(found.name)?.[1];
+		if (verdict !== undefined) {
+			dismiss(pid);
+			return Number(verdict);
+		}
+		if (limit?.aborted === true) return null;
 		await sleep(pollMs);
 	}
-	return true;
+}
+
+/** The supervisor stays for a while, for its name to be read. */
+function dismiss(pid: number): void {
+	try {
+		process.kill(pid, 'SIGTERM');
+	} catch (error) {
+		// It has gone by itself, or is not ours to tell.
+		if (!(error instanceof Error && 'syscall' in error)) throw error;
+	}
 }
 
 export type Health = 'answers' | 'dead' | 'silent';

@@ -136,6 +136,25 @@ mounts('umount waits for a server that still commits', async (t, playground) => 
 	t.false(playground.isAlive(server));
 });
 
+mounts(
+	'umount tells what its server could not keep, and the supervisor ends',
+	async (t, playground) => {
+		const isThere = () => playground.isAlive(supervisor);
+		await ext4box(playground, 'lose', 'mount', 'disk.img', 'mnt', '-o', 'rw');
+		const {supervisor} = await remember(playground);
+		const ended = await ext4box(playground, 'lose', 'umount', 'mnt');
+		t.is(ended.code, 1);
+		t.regex(
+			ended.err,
+			/mnt is unmounted, but not all that was .* given up \(no space left on device\)\n$/,
+		);
+		// It has been told that it was heard.
+		t.not(await until(() => !isThere(), 3000), null);
+		await ext4box(playground, 'lose', ...mountArguments);
+		t.is((await ext4box(playground, 'lose', 'umount', 'mnt')).err, '', 'nothing was written');
+	},
+);
+
 mounts('umount says which other mount namespace keeps the server', async (t, playground) => {
 	await ext4box(playground, 'serve', ...mountArguments);
 	const {server} = await remember(playground);

@@ -5,6 +5,7 @@
  *   serve          as the contract says
  *   inspect        the same, but first its descriptors, environment and session go to stderr
  *   linger         serves, and stays for a second after ENODEV, as a long last commit would
+ *   lose           serves, and says in the end that the disk below was full
  *   fail           one line on stderr, status 1
  *   crash          ends by SIGSEGV before it is ready
  *   mute           never becomes ready, never ends
@@ -200,6 +201,9 @@ int main(int argc, char **argv) {
 	int status = serve();
 	if (strcmp(mode, "linger") == 0) {
 		sleep(1);
+	}
+	if (strcmp(mode, "lose") == 0) {
+		return ENOSPC;
 	}
 	return status;
 }
