@@ -48,7 +48,7 @@ type Kind = {
  * Where a group was never used its bitmap holds its own metadata. That of other groups, which
  * flex_bg may place here, is none of it: a group that holds some has been initialised.
  */
-function fillFreshBlockBits(volume: Volume, group: Group, bits: Uint8Array): void {
+export function fillFreshBlockBits(volume: Volume, group: Group, bits: Uint8Array): void {
 	const {superblock, geometry} = volume;
 	const first = firstBlockOfGroup(superblock, group.index);
 	const ratio = 2 ** geometry.clusterBits;

@@ -2,6 +2,8 @@
  * One group's bitmaps and descriptor while they are being changed. Kernel documentation, "Block
  * and Inode Bitmaps" and "Block Group Descriptors".
  */
+import {isSet, setRange} from '../../allocator/bitmap.ts';
+import {clusterCountOf, fillFreshBlockBits} from '../../allocator/bitmaps.ts';
 import {crc32cOf} from '../../checksum.ts';
 import {CorruptError} from '../../errors.ts';
 import {
@@ -9,17 +11,12 @@ import {
 	firstBlockOfGroup,
 	groupChecksum,
 	hasGroupChecksums,
-	headBlocks,
 } from '../../groups.ts';
 import {ext4_group_desc, type Group, groupChecksumAt, groupFlags} from '../../layout/group.ts';
 import type {Volume} from '../../volume.ts';
 import type {EditedBlock, EditedBlocks} from './edited-blocks.ts';
 
 const fields = ext4_group_desc.fields;
-
-function isSet(bits: Uint8Array, index: number): boolean {
-	return (((bits[index >>> 3] ?? 0) >>> (index & 7)) & 1) === 1;
-}
 
 /** Sets or clears a bit; says whether that changed it. */
 function change(bits: Uint8Array, index: number, value: boolean): boolean {
@@ -49,11 +46,9 @@ export class GroupEdit {
 		this.#volume = volume;
 		this.#blocks = blocks;
 		this.#group = volume.group(index);
-		const {clusterBits, blocksPerGroup, blockCount} = volume.geometry;
 		const firstBlock = firstBlockOfGroup(volume.superblock, index);
-		this.firstCluster = Math.floor(firstBlock / 2 ** clusterBits);
-		const endBlock = Math.min(firstBlock + blocksPerGroup, blockCount);
-		this.clusterCount = Math.ceil((endBlock - firstBlock) / 2 ** clusterBits);
+		this.firstCluster = Math.floor(firstBlock / 2 ** volume.geometry.clusterBits);
+		this.clusterCount = clusterCountOf(volume, index);
 		this.#flags = hasGroupChecksums(volume.features) ? this.#group.flags : 0;
 		this.#freeClusters = this.#group.freeClusterCount;
 		this.#freeInodes = this.#group.freeInodeCount;
@@ -157,9 +152,7 @@ export class GroupEdit {
 		const {inodesPerGroup, blockSize} = this.#volume.geometry;
 		if ((this.#flags & groupFlags.inodeUninit) !== 0) {
 			const bits = this.#blocks.create(number);
-			for (let index = inodesPerGroup; index < blockSize * 8; index++) {
-				change(bits.bytes, index, true);
-			}
+			setRange(bits.bytes, inodesPerGroup, blockSize * 8);
 			this.#inodeBits = bits;
 			return bits;
 		}
@@ -174,7 +167,7 @@ export class GroupEdit {
 		const number = this.#group.blockBitmap;
 		if ((this.#flags & groupFlags.blockUninit) !== 0) {
 			const bits = this.#blocks.create(number);
-			this.#fillFreshBlockBits(bits.bytes);
+			fillFreshBlockBits(this.#volume, this.#group, bits.bytes);
 			this.#blockBits = bits;
 			return bits;
 		}
@@ -182,28 +175,6 @@ export class GroupEdit {
 		this.#assertChecksum(number, this.#blockBitmapSum(bits.bytes), this.#group.blockBitmapChecksum);
 		this.#blockBits = bits;
 		return bits;
-	}
-
-	/** What the bitmap of a group says that no file has blocks in: its own metadata is there. */
-	#fillFreshBlockBits(bits: Uint8Array): void {
-		const {geometry, superblock} = this.#volume;
-		const {index, blockBitmap, inodeBitmap, inodeTable} = this.#group;
-		const firstBlock = firstBlockOfGroup(superblock, index);
-		const metadata = [
-			[firstBlock, headBlocks(superblock, index)],
-			[blockBitmap, 1],
-			[inodeBitmap, 1],
-			[inodeTable, geometry.inodeTableBlocks],
-		] as const;
-		for (const [start, length] of metadata) {
-			for (let block = start; block < start + length; block++) {
-				const cluster = Math.floor(block / 2 ** geometry.clusterBits) - this.firstCluster;
-				if (cluster >= 0 && cluster < this.clusterCount) change(bits, cluster, true);
-			}
-		}
-		for (let cluster = this.clusterCount; cluster < geometry.blockSize * 8; cluster++) {
-			change(bits, cluster, true);
-		}
 	}
 
 	#assertChecksum(block: number, sum: number, stored: number): void {
