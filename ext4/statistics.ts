@@ -1,4 +1,5 @@
 /** What statfs(2) tells of a volume, counted as the kernel's ext4 counts it. */
+import {growthReserve} from './allocator/blocks.ts';
 import {hasSuperblockCopy} from './groups.ts';
 import type {Volume} from './volume.ts';
 
@@ -70,17 +71,6 @@ function overheadBlocks(volume: Volume): number {
 	return overhead;
 }
 
-/**
- * Blocks that the kernel keeps back so that writing into unwritten extents never lacks room for
- * the tree's growth: one in fifty, at most 4,096 clusters.
- */
-function growthReserveBlocks(volume: Volume): number {
-	const {geometry, features} = volume.superblock;
-	if (!features.has('extent')) return 0;
-	const clusters = Math.floor(geometry.blockCount / 2 ** geometry.clusterBits);
-	return Math.min(Math.floor(clusters / 50), 4096) * 2 ** geometry.clusterBits;
-}
-
 type FreeCounts = {readonly blocks: number; readonly inodes: number};
 
 /** Counted once for each volume: what is read does not change. */
@@ -117,7 +107,7 @@ export function statisticsOf(volume: Volume): Statistics {
 	const {geometry} = superblock;
 	const counts = freeCounts(volume);
 	const free = Math.min(counts.blocks, geometry.blockCount);
-	const kept = superblock.reservedBlockCount + growthReserveBlocks(volume);
+	const kept = superblock.reservedBlockCount + growthReserve(volume) * 2 ** geometry.clusterBits;
 	return {
 		blockSize: geometry.blockSize,
 		blockCount: Math.max(0, geometry.blockCount - overheadBlocks(volume)),

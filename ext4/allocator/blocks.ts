@@ -21,8 +21,6 @@ export type BlockRequest = {
 	readonly length: number;
 	/** Where in the file the run will stand; what is left out here gets no room to grow. */
 	readonly logical?: number;
-	/** Fewer blocks than these are of no use; 1 by default. */
-	readonly minLength?: number;
 	/**
 	 * The blocks are for the map of blocks that the file has already: they may come from what is
 	 * kept back for that, so that writing to allocated space never lacks room.
@@ -45,10 +43,10 @@ const nobody = 0;
 const flexGroupsMin = 4;
 
 /**
- * Blocks kept back so that turning allocated, unwritten space into written never lacks room for
- * the tree's growth: one in fifty, at most 4,096 clusters, as the kernel has it.
+ * Clusters kept back so that turning allocated, unwritten space into written never lacks room for
+ * the tree's growth: one in fifty, at most 4,096, as the kernel has it.
  */
-function growthReserve(volume: Volume): number {
+export function growthReserve(volume: Volume): number {
 	if (!volume.features.has('extent')) return 0;
 	const {blockCount, clusterBits} = volume.geometry;
 	return Math.min(Math.floor(blockCount / 2 ** clusterBits / 50), 4096);
@@ -141,7 +139,6 @@ type Wanted = {
 	readonly groupCount: number;
 	readonly goalGroup: number;
 	readonly goalBit: number;
-	readonly least: number;
 	readonly want: number;
 	readonly ahead: number;
 	/** The goal is where the file ends: the fewest blocks there are better than a new extent. */
@@ -153,7 +150,7 @@ function findAtGoal(volume: Volume, state: AllocatorState, wanted: Wanted): Foun
 	if (volume.group(goalGroup).freeClusterCount === 0) return undefined;
 	const field = busyField(volume, state, goalGroup, wanted.inodeNumber);
 	const length = clearLengthAt(field, goalBit, wanted.want + wanted.ahead);
-	const enough = wanted.extendsFile ? wanted.least : wanted.want;
+	const enough = wanted.extendsFile ? 1 : wanted.want;
 	return length >= enough ? {group: goalGroup, start: goalBit, length} : undefined;
 }
 
@@ -186,15 +183,14 @@ function findLength(
 function findRoom(volume: Volume, state: AllocatorState, wanted: Wanted): Found | undefined {
 	const atGoal = findAtGoal(volume, state, wanted);
 	if (atGoal !== undefined) return atGoal;
-	const {want, ahead, least} = wanted;
+	const {want, ahead} = wanted;
 	if (ahead > 0) {
 		const roomy = findLength(volume, state, wanted, want + ahead);
 		if (roomy !== undefined) return roomy;
 	}
-	for (let length = want; length >= least; length = Math.max(least, length >>> 1)) {
+	for (let length = want; length >= 1; length = Math.floor(length / 2)) {
 		const found = findLength(volume, state, wanted, length);
 		if (found !== undefined) return found;
-		if (length === least) return undefined;
 	}
 	return undefined;
 }
@@ -255,11 +251,10 @@ export function allocateBlocks(
 	const {clusterBits, clusterSize} = volume.geometry;
 	const state = allocatorOf(volume);
 	const ratio = 2 ** clusterBits;
-	const least = Math.ceil((request.minLength ?? 1) / ratio);
 	const available = Math.min(Math.ceil(request.length / ratio), availableClusters(handle, request));
-	if (available < least) throw noSpace();
+	if (available < 1) throw noSpace();
 	const want = Math.min(available, Math.floor(spaceLeft(handle, inode) / clusterSize));
-	if (want < least) throw new FileError('EDQUOT', 'the quota is used up');
+	if (want < 1) throw new FileError('EDQUOT', 'the quota is used up');
 	const groupCount = reachableGroups(volume, inode);
 	const {group, bit} = placeOf(volume, inode, request.goal);
 	// What is kept ahead of a file is for its contents: its map lies elsewhere and leaves it whole.
@@ -269,7 +264,6 @@ export function allocateBlocks(
 		groupCount,
 		goalGroup: group % groupCount,
 		goalBit: bit,
-		least,
 		want,
 		ahead: windowAhead(volume, inode, request),
 		extendsFile: request.logical !== undefined && request.logical > 0,

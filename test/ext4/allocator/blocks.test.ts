@@ -357,18 +357,6 @@ testUnless(why, 'freed blocks are counted at once, and given again after a commi
 	t.is(volume.transactions?.counts.commits, commits + 1);
 });
 
-testUnless(why, 'a run that would be too short is none', t => {
-	const {volume} = openMade(mke2fs(ext2, '12M'));
-	const file = makeFile(volume, 12);
-	const runs = fill(volume, file, 8, true);
-	for (const [index, run] of runs.entries()) if (index % 2 === 0) free(volume, file, run);
-	volume.transactions?.commit();
-	const request = {goal: 0, length: 64, minLength: 16};
-	t.throws(() => volume.transact(handle => allocateBlocks(handle, file, request)), {
-		code: 'ENOSPC',
-	});
-});
-
 /** Changes bytes on the device behind the back of everybody. */
 function patched(change: (volume: Volume, bytes: Uint8Array) => void, options = ext4): MadeVolume {
 	const image = mke2fs(options, '12M');
