@@ -3,10 +3,8 @@ import {FileError} from './errors.ts';
 import type {Handle} from './journal/handle.ts';
 import {inodeFlags, type MutableInode} from './layout/inode.ts';
 import {mapMetadataBlock} from './mapping/index.ts';
+import {pathLengthMax} from './symlink.ts';
 import type {Volume} from './volume.ts';
-
-/** A path, with the NUL that ends it, is at most this long anywhere in Linux. */
-const pathLengthMax = 4096;
 
 /**
  * Throws `FileError` ENAMETOOLONG where a target with the NUL behind it does not fit into a block,

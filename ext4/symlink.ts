@@ -12,7 +12,7 @@ import {mapAt} from './mapping/index.ts';
 import type {Volume} from './volume.ts';
 
 /** A path, with the NUL that ends it, is at most this long anywhere in Linux. */
-const pathLengthMax = 4096;
+export const pathLengthMax = 4096;
 
 function fail(problem: string, inode: Inode): never {
 	throw new CorruptError('EXT4_BAD_SYMLINK', problem, {inode: inode.number});

@@ -2,7 +2,7 @@
  * What went wrong while serving: the last ones are kept for `status`, and each is a line on
  * stderr, of which there are never many: an image can be wrong in every block of it.
  */
-import {CorruptError, FileError, isExpectedError, UnsupportedError} from '../ext4/index.ts';
+import {CorruptError, FileError, isExpectedError} from '../ext4/index.ts';
 
 export type Fault = {
 	/** ISO 8601. */
@@ -88,9 +88,6 @@ export class Faults {
 
 /** The stack of what is our own fault; the image's and the device's have none worth telling. */
 function describe(error: unknown): {code: string; message: string; stack: string | undefined} {
-	if (error instanceof CorruptError || error instanceof UnsupportedError) {
-		return {code: error.code, message: error.message, stack: undefined};
-	}
 	if (isExpectedError(error)) return {code: error.code, message: error.message, stack: undefined};
 	if (error instanceof Error) {
 		return {code: 'EXT4BOX_BUG', message: error.message, stack: error.stack};
