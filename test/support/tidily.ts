@@ -4,13 +4,13 @@
  * Runs a program that may be ended at any moment, and clears up behind it: what it has mounted below
  * its temporary folder, the loop devices and the servers behind that, and the folder. The long runs
  * are synchronous for minutes, so that no handler of signals of their own would be called; and one that
- * is killed calls none anyway.
+ * is killed calls none anyway. So do the tests, of which one that takes too long is killed.
  *
  * The program finds the folder in TMPDIR, and in EXT4BOX_KEEP where to put what is to stay.
  * Exits as the program does, with 128 and the signal's number where one ended it.
  */
 import {type ChildProcess, execFileSync, spawn, spawnSync} from 'node:child_process';
-import {mkdtempSync, readdirSync, readFileSync, realpathSync} from 'node:fs';
+import {chmodSync, mkdtempSync, readdirSync, readFileSync, realpathSync} from 'node:fs';
 import {constants, tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
@@ -93,6 +93,8 @@ function endOf(child: ChildProcess): Promise<number> {
 
 const keep = realpathSync(tmpdir());
 const folder = mkdtempSync(join(keep, 'ext4box-run-'));
+// Tests have places of other users below it.
+chmodSync(folder, 0o711);
 const child = spawn(process.execPath, process.argv.slice(2), {
 	env: {...process.env, TMPDIR: folder, EXT4BOX_KEEP: keep},
 	stdio: 'inherit',
