@@ -95,6 +95,12 @@ export class Budget {
 		if (--this.#left <= 0) this.#look();
 	}
 
+	/** Something took long that looks at no block. Throws `BudgetError`. */
+	beat(): void {
+		this.#meter?.working();
+		this.#assertInTime();
+	}
+
 	/** So much is about to be read from the device. Throws `BudgetError`. */
 	read(bytes: number): void {
 		this.#readBytes += bytes;
@@ -124,13 +130,17 @@ export class Budget {
 	#look(): void {
 		this.#left = sliceAccesses;
 		this.#accesses += sliceAccesses;
+		this.#meter?.working();
 		const limits = this.#limits;
-		if (limits === undefined || this.#meter === undefined) return;
-		this.#meter.working();
-		if (!this.#isLimited) return;
-		if (this.#accesses > limits.accesses) {
+		if (this.#isLimited && limits !== undefined && this.#accesses > limits.accesses) {
 			this.#fail(`looks at more than ${limits.accesses} blocks of metadata`);
 		}
+		this.#assertInTime();
+	}
+
+	#assertInTime(): void {
+		const limits = this.#limits;
+		if (!this.#isLimited || limits === undefined || this.#meter === undefined) return;
 		const now = {time: this.#meter.milliseconds(), cpu: this.#meter.cpuMilliseconds()};
 		this.#since ??= now;
 		if (now.cpu - this.#since.cpu > limits.cpuMilliseconds) {

@@ -1,3 +1,5 @@
+import {FileError} from './errors.ts';
+
 /**
  * Where the bytes come from. `images/` implements it for files, devices and partitions; tests
  * implement it in memory. Everything is synchronous: the engine runs one operation to its end
@@ -25,5 +27,20 @@ export interface BlockDevice {
 	/** Returns when all that was written is on the medium. */
 	flush(): void;
 
+	/**
+	 * What lies in the range is of no use to anybody: it may read as anything from then on. What is less
+	 * than a unit of the medium may be left as it is. Missing where the medium is never told such.
+	 * Throws `FileError` EOPNOTSUPP where it can't be told, `DeviceError`.
+	 */
+	discard?(position: number, lengthBytes: number): void;
+
 	close(): void;
+}
+
+/** Calls `discard` of a device; throws what it throws, and EOPNOTSUPP where it has none. */
+export function discardOn(device: BlockDevice, position: number, lengthBytes: number): void {
+	if (device.discard === undefined) {
+		throw new FileError('EOPNOTSUPP', 'the device is never told of free blocks');
+	}
+	device.discard(position, lengthBytes);
 }

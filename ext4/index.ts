@@ -1,5 +1,6 @@
 /** The front door: what other rooms may import. */
 export {releaseReservation} from './allocator/blocks.ts';
+export {type TrimRange, trimFree} from './allocator/trim.ts';
 export {type AttributeChanges, killPrivileges, setAttributes} from './attributes.ts';
 export {
 	assertMayAddName,
@@ -15,7 +16,7 @@ export {
 	shownFlags,
 } from './attributes-flags.ts';
 export type {BudgetLimits, BudgetMeter} from './budget.ts';
-export type {BlockDevice} from './device.ts';
+export {type BlockDevice, discardOn} from './device.ts';
 export {type FoundEntry, lookup} from './directory/lookup.ts';
 export {type EntryVisitor, forEachEntry} from './directory/read.ts';
 export {

@@ -4,7 +4,7 @@
  * the data of files by itself: it goes past the page cache, too, so what that holds of the device
  * would be out of date, and could be written over what the kernel has written.
  */
-import type {BlockDevice} from '../ext4/device.ts';
+import {type BlockDevice, discardOn} from '../ext4/device.ts';
 import {DeviceError} from '../ext4/errors.ts';
 
 /** As large as a sector of any device of today; file systems are made of whole ones or of 1 KiB. */
@@ -90,6 +90,10 @@ export class AlignedDevice implements BlockDevice {
 
 	flush(): void {
 		this.#device.flush();
+	}
+
+	discard(position: number, lengthBytes: number): void {
+		discardOn(this.#device, position, lengthBytes);
 	}
 
 	close(): void {

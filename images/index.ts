@@ -10,5 +10,11 @@ export {
 	readPartitionTable,
 	windowOf,
 } from './partitions.ts';
-export {type DescriptorOptions, openFailure, openRaw, RawDevice} from './raw.ts';
+export {
+	type DescriptorOptions,
+	type Discard,
+	openFailure,
+	openRaw,
+	RawDevice,
+} from './raw.ts';
 export {Window} from './window.ts';

@@ -1,7 +1,7 @@
 /** A file or a block device, byte for byte. */
 import * as fs from 'node:fs';
 import type {BlockDevice} from '../ext4/device.ts';
-import {DeviceError} from '../ext4/errors.ts';
+import {DeviceError, FileError} from '../ext4/errors.ts';
 import {ImageError} from './errors.ts';
 
 // Linux moves at most 0x7ffff000 bytes a call and takes at most 1,024 buffers (IOV_MAX).
@@ -15,6 +15,15 @@ export type DescriptorOptions = {
 	readonly sizeBytes?: number;
 	/** Closing the device closes the descriptor; so by default. */
 	readonly closesDescriptor?: boolean;
+	/** How the medium is told that a range holds nothing; else it never is. */
+	readonly discard?: Discard;
+};
+
+export type Discard = {
+	/** Of which it gives up whole ones alone, in bytes. */
+	readonly unitBytes: number;
+	/** For a range of whole units. Throws `FileError` EOPNOTSUPP; any other error is the medium's. */
+	readonly range: (position: number, lengthBytes: number) => void;
 };
 
 /** An open descriptor as a device. Reads and writes are pread and pwrite: the offset stays put. */
@@ -23,6 +32,7 @@ export class RawDevice implements BlockDevice, Disposable {
 	readonly sizeBytes: number;
 	readonly isReadOnly: boolean;
 	readonly #closesDescriptor: boolean;
+	readonly #discard: Discard | undefined;
 	#isClosed = false;
 
 	/** Throws `ImageError` where the descriptor is no file and no block device, and `DeviceError`. */
@@ -31,6 +41,7 @@ export class RawDevice implements BlockDevice, Disposable {
 		this.sizeBytes = options.sizeBytes ?? findSize(descriptor);
 		this.isReadOnly = options.isWritable !== true;
 		this.#closesDescriptor = options.closesDescriptor ?? true;
+		this.#discard = options.discard;
 	}
 
 	read(position: number, into: Uint8Array): void {
@@ -103,6 +114,17 @@ export class RawDevice implements BlockDevice, Disposable {
 		this.#try(0, 0, () => fs.fdatasyncSync(this.descriptor));
 	}
 
+	discard(position: number, lengthBytes: number): void {
+		this.#check(position, lengthBytes);
+		const way = this.#discard;
+		if (way === undefined || this.isReadOnly) {
+			throw new FileError('EOPNOTSUPP', 'the image is never told of free blocks');
+		}
+		const start = Math.ceil(position / way.unitBytes) * way.unitBytes;
+		const end = Math.floor((position + lengthBytes) / way.unitBytes) * way.unitBytes;
+		if (start < end) this.#try(start, end - start, () => way.range(start, end - start));
+	}
+
 	close(): void {
 		if (this.#isClosed) return;
 		this.#isClosed = true;
@@ -127,6 +149,7 @@ export class RawDevice implements BlockDevice, Disposable {
 		try {
 			return action();
 		} catch (cause) {
+			if (cause instanceof FileError) throw cause;
 			throw new DeviceError(messageOf(cause), position, length, cause);
 		}
 	}

@@ -1,5 +1,5 @@
 /** A part of a device, seen as a device: a partition, or what follows `--offset`. */
-import type {BlockDevice} from '../ext4/device.ts';
+import {type BlockDevice, discardOn} from '../ext4/device.ts';
 import {DeviceError} from '../ext4/errors.ts';
 
 /** `sizeBytes` bytes of `device` from `startBytes`. Closing it closes the device beneath. */
@@ -64,6 +64,11 @@ export class Window implements BlockDevice, Disposable {
 
 	flush(): void {
 		this.#device.flush();
+	}
+
+	discard(position: number, lengthBytes: number): void {
+		this.#check(position, lengthBytes);
+		discardOn(this.#device, this.startBytes + position, lengthBytes);
 	}
 
 	close(): void {

@@ -1,5 +1,5 @@
 /** Passes all on to another device and counts, for `status`. */
-import type {BlockDevice} from '../ext4/index.ts';
+import {type BlockDevice, discardOn} from '../ext4/index.ts';
 
 export class CountingDevice implements BlockDevice {
 	readonly sizeBytes: number;
@@ -42,6 +42,10 @@ export class CountingDevice implements BlockDevice {
 	flush(): void {
 		this.flushes.count++;
 		this.#device.flush();
+	}
+
+	discard(position: number, lengthBytes: number): void {
+		discardOn(this.#device, position, lengthBytes);
 	}
 
 	close(): void {

@@ -13,6 +13,7 @@ import {
 	setGeneration,
 	setLabel,
 	shownFlags,
+	trimFree,
 	type Volume,
 } from '../ext4/index.ts';
 
@@ -37,6 +38,32 @@ export const ioctls = {
 
 /** EXT4_IOC_SHUTDOWN, which is XFS_IOC_GOINGDOWN. */
 export const shutDownIoctl = 0x8004_587d;
+
+/** FITRIM: _IOWR('X', 121, struct fstrim_range). */
+export const trimIoctl = 0xc018_5879;
+
+const trimRangeBytes = 24; // struct fstrim_range: start, len, minlen.
+
+/**
+ * Has the medium give up free blocks, as `bytes` say which, and returns them with the number of
+ * bytes that were given up. Throws `FileError` EINVAL, and as `trimFree`.
+ */
+export function trimByIoctl(volume: Volume, bytes: Uint8Array): Uint8Array {
+	if (bytes.length < trimRangeBytes) {
+		throw new FileError('EINVAL', 'too little came with the ioctl');
+	}
+	const answer = bytes.slice(0, trimRangeBytes);
+	const view = new DataView(answer.buffer);
+	// No file system reaches that far: what is more means the same.
+	const most = BigInt(Number.MAX_SAFE_INTEGER);
+	const at = (offset: number): number => {
+		const value = view.getBigUint64(offset, true);
+		return Number(value < most ? value : most);
+	};
+	const trimmed = trimFree(volume, {start: at(0), length: at(8), minLength: at(16)});
+	view.setBigUint64(8, BigInt(trimmed), true);
+	return answer;
+}
 
 /** FS_XFLAG_*; those that an inode flag of ext4 stands for. */
 const xflags: readonly (readonly [xflag: number, inodeFlag: number])[] = [

@@ -21,6 +21,7 @@ import {nodeHashes} from '../images/hashes.ts';
 import {AlignedDevice, openImageOn, printable, RawDevice} from '../images/index.ts';
 import {CountingDevice} from './counting-device.ts';
 import {ioctlsFor, makeIomapLink, planDataPath, sectorBytesOf} from './data-path.ts';
+import {discardIoctl, discardOf} from './discard.ts';
 import {errno, errnoOf} from './errno.ts';
 import {describeEnd, describeFailure} from './failure.ts';
 import {Faults} from './faults.ts';
@@ -114,8 +115,14 @@ function openVolume(config: ServerConfig): Opened {
 	const grant = parseGrant(process.env[grantVariable]);
 	const isBlockDevice = fstatSync(imageDescriptor).isBlockDevice();
 	const sectorBytes = isBlockDevice ? sectorBytesOf(imageDescriptor) : 0;
-	const sandbox = closeSandbox(ioctlsFor(config, grant, isBlockDevice));
-	const raw = new RawDevice(imageDescriptor, {isWritable: !config.readOnly});
+	const sandbox = closeSandbox({
+		fuse: ioctlsFor(config, grant, isBlockDevice),
+		image: isBlockDevice && !config.readOnly ? [discardIoctl] : [],
+	});
+	const raw = new RawDevice(imageDescriptor, {
+		isWritable: !config.readOnly,
+		discard: discardOf(imageDescriptor, sectorBytes),
+	});
 	const aligned = new AlignedDevice(raw);
 	const image = openImageOn(aligned, {
 		offsetBytes: config.offset,

@@ -71,6 +71,7 @@ const c = {
 	poll: bind('int poll(void *entries, unsigned long count, int timeout)'),
 	fcntl: bind('int fcntl(int descriptor, int command, long argument)'),
 	syncfs: bind('int syncfs(int descriptor)'),
+	fallocate: bind('int fallocate(int descriptor, int mode, int64_t offset, int64_t length)'),
 	mount: bind(
 		'int mount(const char *source, const uint8_t *target, const char *type, unsigned long flags, const void *data)',
 	),
@@ -291,6 +292,13 @@ export function makeNonBlocking(descriptor: number): void {
  */
 export function makeDirect(descriptor: number): void {
 	call('fcntl', descriptor, setFlags, constants.O_DIRECT);
+}
+
+const punchHole = 0x3; // FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
+
+/** Gives a file's space in that range back; it reads as zeros from then on. */
+export function punchHoleIn(descriptor: number, position: number, lengthBytes: number): void {
+	call('fallocate', descriptor, punchHole, position, lengthBytes);
 }
 
 /** Has the kernel write out what it keeps of the file system that `descriptor` lies in. */

@@ -4,7 +4,15 @@ import {errno} from '../errno.ts';
 import type {Handlers} from '../fuse/connection.ts';
 import {ioctlIn} from '../fuse/layout.ts';
 import type {Reply, Request} from '../fuse/message.ts';
-import {answerIoctl, changeByIoctl, ioctls, isChangingIoctl, shutDownIoctl} from '../ioctl.ts';
+import {
+	answerIoctl,
+	changeByIoctl,
+	ioctls,
+	isChangingIoctl,
+	shutDownIoctl,
+	trimByIoctl,
+	trimIoctl,
+} from '../ioctl.ts';
 import {remountIoctl, statusIoctl} from '../status.ts';
 import {putIoctl} from './replies.ts';
 import type {Served} from './served.ts';
@@ -76,6 +84,11 @@ export function controlHandlers(served: Served): Handlers {
 				if (!isMaster(request)) return -errno.EPERM;
 				served.shutDown.begin(served);
 				return putIoctl(reply, new Uint8Array(0), 0);
+			}
+			if (command === trimIoctl) {
+				// The kernel's ext4 asks for CAP_SYS_ADMIN: here who mounted has the image to himself.
+				if (!isMaster(request)) return -errno.EPERM;
+				return putIoctl(reply, trimByIoctl(volume, request.data()), 0);
 			}
 			if (isChangingIoctl(command)) return change(request, reply, command);
 			const answer = answerIoctl(volume, served.inode(request), command);

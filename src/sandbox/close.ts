@@ -70,10 +70,19 @@ function closeStrayDescriptors(): void {
 	}
 }
 
+/** Numbers of those that serving needs, on /dev/fuse and on the image. */
+export type Ioctls = {readonly fuse: readonly number[]; readonly image: readonly number[]};
+
 /** struct sock_fprog: how many lines, and where they are. */
-function installFilter(isStrict: boolean, fuseIoctls: readonly number[]): void {
+function installFilter(isStrict: boolean, ioctls: Ioctls): void {
 	const machine = thisMachine();
-	const filter = servingFilter({machine, pid: process.pid, isStrict, fuseIoctls});
+	const filter = servingFilter({
+		machine,
+		pid: process.pid,
+		isStrict,
+		fuseIoctls: ioctls.fuse,
+		imageIoctls: ioctls.image,
+	});
 	const program = new Uint8Array(16);
 	const view = new DataView(program.buffer);
 	view.setUint16(0, filter.length / 8, true);
@@ -122,9 +131,9 @@ function check(state: SandboxState): void {
 
 /**
  * Closes the sandbox and tries it. Throws `SandboxError` where it does not hold or is less than
- * required: then nothing may be served. `fuseIoctls`: those on /dev/fuse that serving needs.
+ * required: then nothing may be served.
  */
-export function closeSandbox(fuseIoctls: readonly number[] = []): SandboxState {
+export function closeSandbox(ioctls: Ioctls = {fuse: [], image: []}): SandboxState {
 	const report = parseHelperReport(process.env[reportVariable]);
 	const {wanted, required} = report;
 	const level = levelOf(report);
@@ -136,7 +145,7 @@ export function closeSandbox(fuseIoctls: readonly number[] = []): SandboxState {
 	}
 	closeStrayDescriptors();
 	setLimits();
-	installFilter(isStrict, fuseIoctls);
+	installFilter(isStrict, ioctls);
 	const holes = tryToEscape(systemCall, process.pid, isStrict);
 	if (holes.length > 0) throw new SandboxError(`the sandbox does not hold: ${holes.join(', ')}`);
 	const own: Layer[] = [

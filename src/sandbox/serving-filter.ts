@@ -14,8 +14,9 @@ export type FilterOptions = {
 	readonly pid: number;
 	/** No memory becomes executable any more, as V8 without its compilers can bear. */
 	readonly isStrict: boolean;
-	/** Numbers of ioctls on /dev/fuse; no others are ever called. */
+	/** Numbers of ioctls on /dev/fuse, and on the image; no others are ever called. */
 	readonly fuseIoctls: readonly number[];
+	readonly imageIoctls: readonly number[];
 };
 
 /** Whatever their arguments: they reach nothing but memory, time and descriptors that exist. */
@@ -58,6 +59,7 @@ const setFlags = 4; // F_SETFL
 const signalDriven = 0x2000;
 /** /dev/fuse. */
 const fuseDescriptor = 3;
+const imageDescriptor = 4;
 
 /** struct sock_filter: the code, how far to jump if true and if false, a number. */
 type Line = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
@@ -85,7 +87,14 @@ const answerUnlessBits = (bits: number, action: number): Line[] => [
 type Rule = {readonly name: SystemCallName; readonly lines: readonly Line[]};
 
 /** What a rule has not refused at its end is allowed. */
-function rules({pid, isStrict, fuseIoctls}: FilterOptions): Rule[] {
+const allowIfIoctl = (numbers: readonly number[]): Line[] => [
+	load(argumentAt(1)),
+	...numbers.flatMap(number => answerIfEqual(number, allow)),
+	answer(refuse),
+];
+
+function rules({pid, isStrict, fuseIoctls, imageIoctls}: FilterOptions): Rule[] {
+	const ofFuse = [...answerUnlessEqual(fuseDescriptor, refuse), ...allowIfIoctl(fuseIoctls)];
 	const notExecutable = answerIfBits(protExec, refuse);
 	const isStatOfDescriptor = answerUnlessEqual(emptyPath, refuse);
 	return [
@@ -114,14 +123,14 @@ function rules({pid, isStrict, fuseIoctls}: FilterOptions): Rule[] {
 			],
 		},
 		{
-			// Where the kernel moves data: what tells it of the image's device, and of this thread.
+			// Where the kernel moves data: what tells it of the image's device, and of this thread. Of a
+			// device that is written to: what tells it of free blocks.
 			name: 'ioctl',
 			lines: [
 				load(argumentAt(0)),
-				...answerUnlessEqual(fuseDescriptor, refuse),
-				load(argumentAt(1)),
-				...fuseIoctls.flatMap(number => answerIfEqual(number, allow)),
-				answer(refuse),
+				[codes.jumpEqual, ofFuse.length, 0, imageDescriptor],
+				...ofFuse,
+				...allowIfIoctl(imageIoctls),
 			],
 		},
 		{

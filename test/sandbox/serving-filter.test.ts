@@ -2,6 +2,7 @@
 import {execFileSync, spawnSync} from 'node:child_process';
 import test from 'ava';
 import {v7} from '../../iomap/protocol/v7.ts';
+import {discardIoctl} from '../../src/discard.ts';
 import {parseHelperReport} from '../../src/sandbox/helper-report.ts';
 import {servingFilter} from '../../src/sandbox/serving-filter.ts';
 import {
@@ -26,8 +27,9 @@ function decide(
 	values: readonly number[] = [],
 	archWord: number = arch[machine],
 	fuseIoctls: readonly number[] = [],
+	imageIoctls: readonly number[] = [],
 ): number {
-	const filter = servingFilter({machine, pid, isStrict, fuseIoctls});
+	const filter = servingFilter({machine, pid, isStrict, fuseIoctls, imageIoctls});
 	const program = new DataView(filter.buffer);
 	const data = new DataView(new ArrayBuffer(64));
 	data.setUint32(0, number, true);
@@ -132,6 +134,20 @@ for (const machine of ['x64', 'arm64'] as const) {
 		t.is(ioctl([4, 0x4c01]), refused, 'LOOP_CLR_FD');
 		t.is(ioctl([3, setNoFs], [openDevice]), refused);
 		for (const number of [openDevice, setNoFs]) t.is(ioctl([3, number], []), refused);
+	});
+
+	test(`${machine}: on the image those alone that it takes`, t => {
+		const ioctl = (values: number[], image: readonly number[] = [discardIoctl]) =>
+			decide(machine, false, call('ioctl', machine), values, arch[machine], [7], image);
+		t.is(ioctl([4, discardIoctl]), allowed);
+		t.is(ioctl([4, discardIoctl], []), refused, 'a file, or a mount that only reads');
+		t.is(ioctl([4, 0x127d]), refused, 'BLKSECDISCARD');
+		t.is(ioctl([4, 0x4c01]), refused, 'LOOP_CLR_FD');
+		t.is(ioctl([4, 7]), refused);
+		t.is(ioctl([3, 7]), allowed);
+		for (const descriptor of [0, 1, 2, 3, 5, 100]) {
+			t.is(ioctl([descriptor, discardIoctl]), refused, `${descriptor}`);
+		}
 	});
 
 	test(`${machine}: another machine's calls end the process, x32's are refused`, t => {
