@@ -258,7 +258,10 @@ export class Volume {
 		add(block);
 	}
 
-	/** Notes in the superblock that the file system is damaged, and where; the next commit writes it. */
+	/**
+	 * Notes in the superblock that the file system is damaged, and where; the next commit writes it. The
+	 * fields of it that lie in the superblock's second sector stay as they are: docs/decisions/superblock.md.
+	 */
 	recordError(error: CorruptError, time: Timestamp): void {
 		this.superblock.hasErrors = true;
 		const raw = ext4_super_block.edit(this.superblock.view, 0);
@@ -269,11 +272,13 @@ export class Volume {
 			raw.s_first_error_ino = error.place.inode ?? 0;
 			raw.s_first_error_block = error.place.block ?? 0;
 			raw.s_first_error_func = where;
+			raw.s_first_error_line = 0;
 		}
 		raw.s_last_error_time = seconds;
 		raw.s_last_error_ino = error.place.inode ?? 0;
 		raw.s_last_error_block = error.place.block ?? 0;
 		raw.s_last_error_func = where;
+		raw.s_last_error_line = 0; // The kernel may have left one, of another function.
 		raw.s_error_count = Math.min(raw.s_error_count + 1, 0xffff_ffff);
 	}
 

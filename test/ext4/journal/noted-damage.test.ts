@@ -24,6 +24,20 @@ testUnless(why, 'damage is counted once, however often it is told on its way up'
 	t.true(transactions?.isWritable);
 });
 
+testUnless(
+	why,
+	'the line of the source that the kernel met its last error in is not left to ours',
+	t => {
+		const subject = new Subject(mke2fs(['-t', 'ext4', '-b', '1024'], '8M'), 'continue');
+		const {superblock, transactions} = subject.volume;
+		const raw = ext4_super_block.edit(superblock.view, 0);
+		Object.assign(raw, {s_error_count: 1, s_first_error_line: 5, s_last_error_line: 77});
+		transactions?.noteCorruption(new CorruptError('EXT4_BAD_INODE', 'ours'));
+		t.is(raw.s_first_error_line, 5);
+		t.is(raw.s_last_error_line, 0);
+	},
+);
+
 testUnless(why, 'a file that would take 2 TiB is too large without huge_file', t => {
 	const subject = new Subject(mke2fs(['-t', 'ext4', '-O', '^huge_file', '-b', '1024'], '8M'));
 	const {volume} = subject;
