@@ -101,6 +101,7 @@ export {
 export {type CleanedOrphans, cleanOrphans} from './orphans/clean.ts';
 export {addOrphan, isOrphan, removeOrphan} from './orphans/orphans.ts';
 export {reapInode} from './orphans/reap.ts';
+export {withinProject} from './quota/statistics.ts';
 export {type Statistics, statisticsOf} from './statistics.ts';
 export type {Superblock} from './superblock.ts';
 export {readSymlink} from './symlink.ts';

@@ -1,5 +1,5 @@
 /** Operations that change nothing: names, attributes, contents, directories. */
-import {CorruptError, lookup, readSymlink, statisticsOf} from '../../ext4/index.ts';
+import {CorruptError, lookup, readSymlink, statisticsOf, withinProject} from '../../ext4/index.ts';
 import {readRange, seek} from '../../iomap/index.ts';
 import {inodeOfNode, rootInode, validSeconds, writeStatistics, writeStatx} from '../attributes.ts';
 import {EntryWriter} from '../entry-writer.ts';
@@ -135,10 +135,15 @@ export function readingHandlers(served: Served): Handlers {
 		readdir: (request, reply) => readDirectory(request, reply, false),
 		readdirplus: (request, reply) => readDirectory(request, reply, true),
 
-		statfs(_request, reply) {
+		statfs(request, reply) {
 			const statistics = statisticsOf(volume);
 			const {blockCount} = config.minixDf ? volume.geometry : statistics;
-			writeStatistics(reply.view, payloadAt, {...statistics, blockCount});
+			const whole = {...statistics, blockCount};
+			// What is asked about is not looked at where it can make no difference.
+			const asked = volume.features.has('project')
+				? withinProject(volume, served.inode(request), whole)
+				: whole;
+			writeStatistics(reply.view, payloadAt, asked);
 			return statfsOut.sizeBytes;
 		},
 	};

@@ -1,11 +1,14 @@
 import fc from 'fast-check';
 import {FileError} from '../../../ext4/errors.ts';
 import type {Handle} from '../../../ext4/journal/handle.ts';
+import {inodeFlags} from '../../../ext4/layout/inode.ts';
 import {v2r1_disk_dqblk} from '../../../ext4/layout/quota.ts';
 import {mapAt} from '../../../ext4/mapping/index.ts';
 import {chargeInode, chargeSpace, transferQuota} from '../../../ext4/quota/charge.ts';
 import {ownerOf, type QuotaType, quotaFiles} from '../../../ext4/quota/file.ts';
 import {findOrInsert} from '../../../ext4/quota/insert.ts';
+import {withinProject} from '../../../ext4/quota/statistics.ts';
+import {statisticsOf} from '../../../ext4/statistics.ts';
 import type {Volume} from '../../../ext4/volume.ts';
 import {corruptBy} from '../../support/corrupt.ts';
 import {giveSpace, makeFile, makeFolder, remove} from '../../support/made-files.ts';
@@ -216,10 +219,10 @@ type Limits = Partial<
 	Record<'dqb_bhardlimit' | 'dqb_bsoftlimit' | 'dqb_ihardlimit' | 'dqb_isoftlimit', number>
 >;
 
-function entryOf(volume: Volume, id = user.uid) {
+function entryOf(volume: Volume, id = user.uid, of: QuotaType = 'user') {
 	return volume.transact(handle => {
-		const file = quotaFiles(volume).find(({type}) => type === 'user');
-		if (file === undefined) throw new Error('no quota of users');
+		const file = quotaFiles(volume).find(({type}) => type === of);
+		if (file === undefined) throw new Error(`no quota of the kind ${of}`);
 		const place = findOrInsert(handle, file, id);
 		handle.touch(place.block);
 		return v2r1_disk_dqblk.edit(place.block.view, place.at);
@@ -285,6 +288,40 @@ testUnless(why, 'a limit of inodes is reached and not passed', t => {
 	t.is(entryOf(volume).dqb_itime, 1_700_000_000 + 604_800);
 	t.throws(() => make('fourth'), {code: 'EDQUOT'});
 	t.is(entryOf(volume).dqb_curinodes, 3);
+	t.is(made.findProblems(), undefined);
+});
+
+testUnless(why, 'a directory that hands on its project is as large as the limits of that', t => {
+	const {made, volume, number, grow} = limited({});
+	const project = 42;
+	const folder = volume.transact(handle => {
+		const inode = makeFolder(handle, rootNumber, 'folder', user);
+		chown(handle, inode.number, user.uid, project);
+		inode.flags |= inodeFlags.projectInherit;
+		chown(handle, number, user.uid, project);
+		return inode.number;
+	});
+	grow(0, 7);
+	const whole = statisticsOf(volume);
+	const shown = (of = folder) => withinProject(volume, volume.readInode(of), whole);
+	t.deepEqual(shown(), whole);
+	const limits = {dqb_bhardlimit: 40, dqb_bsoftlimit: 20, dqb_ihardlimit: 10};
+	Object.assign(entryOf(volume, project, 'project'), limits);
+	t.deepEqual(shown(), {
+		...whole,
+		blockCount: 20,
+		freeBlockCount: 12, // A block is the folder's own.
+		availableBlockCount: 12,
+		inodeCount: 10,
+		freeInodeCount: 8,
+	});
+	t.deepEqual(shown(rootNumber), whole);
+	t.deepEqual(shown(number), whole);
+	grow(7, 30);
+	t.is(shown().freeBlockCount, 0);
+	const huge = {dqb_bhardlimit: 2 ** 40, dqb_bsoftlimit: 0, dqb_ihardlimit: 2 ** 40};
+	Object.assign(entryOf(volume, project, 'project'), huge);
+	t.deepEqual(shown(), whole);
 	t.is(made.findProblems(), undefined);
 });
 
