@@ -165,9 +165,10 @@ export async function mount(
 	if (directory === undefined) {
 		throw new UsageError('DIR is missing; see "ext4box help mount"');
 	}
-	const {reason, ...access} = decideAccess(image, options);
+	const {reason, warning, ...access} = decideAccess(image, options);
 	const mountpoint = await prepareMountpoint(directory, programs, true);
 	const onReady = (mounted: Mounted): void => {
+		if (warning !== null) log.warn(warning);
 		if (reason !== null) {
 			log.info(`mounted read-only: ${reason} (-o ro silences this line)`);
 		}

@@ -111,10 +111,11 @@ async function runCommand(
 			'option loop: a namespace has no right to loop devices; use "ext4box mount"',
 		);
 	}
-	const {reason, ...access} = decideAccess(image, options);
+	const {reason, warning, ...access} = decideAccess(image, options);
 	const isTemporary = at === null;
 	const mountpoint = isTemporary ? makeDirectory() : await prepareMountpoint(at, programs, false);
 	const onReady = ({device}: Mounted): void => {
+		if (warning !== null) log.warn(warning);
 		if (reason !== null) log.info(`mounted read-only: ${reason}`);
 		log.info(`mounted on ${mountpoint} in a namespace (${device})`);
 	};

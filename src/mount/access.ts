@@ -4,7 +4,7 @@ import {isExpectedError} from '../../ext4/errors.ts';
 import {readSuperblock, type Superblock} from '../../ext4/superblock.ts';
 import {ImageError, openImage} from '../../images/index.ts';
 import {CliError} from '../cli-error.ts';
-import {deviceNumber, whyKernelHasIt} from './image-in-use.ts';
+import {deviceNumber, whereKernelWrites, whyKernelHasIt} from './image-in-use.ts';
 import type {MountOptions} from './options.ts';
 
 /** access(2) looks at modes alone, and not at a device's own switch. */
@@ -78,7 +78,19 @@ export type Access = {
 	readonly isRecovered: boolean;
 	/** Why it is read-only although nobody asked for that, or null. */
 	readonly reason: string | null;
+	/** What to know of what is read, or null. */
+	readonly warning: string | null;
 };
+
+/** Reads alone: the image may change all the same. */
+function readOnly(image: string, reason: string | null): Access {
+	const writer = whereKernelWrites(image);
+	const warning =
+		writer === null
+			? null
+			: `the kernel has ${image} mounted for writing on ${writer}: what is read here may be half way through a change, and is soon out of date`;
+	return {isReadOnly: true, isRecovered: false, reason, warning};
+}
 
 /**
  * Settles whether a mount writes. Throws `CliError` where writing was asked for by name, or is needed
@@ -86,7 +98,7 @@ export type Access = {
  */
 export function decideAccess(image: string, options: MountOptions): Access {
 	const {access, isRecovered} = options;
-	if (access === 'ro' && !isRecovered) return {isReadOnly: true, isRecovered, reason: null};
+	if (access === 'ro' && !isRecovered) return readOnly(image, null);
 	const reason = whyForbidden(image) ?? whyUnsupported(image, options);
 	if (reason !== null && access === 'rw') throw refusal(image, reason);
 	if (reason !== null && isRecovered && needsRecovery(image, options)) {
@@ -94,10 +106,8 @@ export function decideAccess(image: string, options: MountOptions): Access {
 			`${image}: can't be opened for writing, which option recover takes to bring home what a crash has left in it: ${reason.text} (without that option it is shown as if it were) [${reason.code}]`,
 		);
 	}
-	if (reason !== null) {
-		return {isReadOnly: true, isRecovered: false, reason: access === 'ro' ? null : reason.text};
-	}
+	if (reason !== null) return readOnly(image, access === 'ro' ? null : reason.text);
 	const kernel = whyKernelHasIt(image);
 	if (kernel !== null) throw refusal(image, {text: kernel, code: 'IMAGE_IN_USE'});
-	return {isReadOnly: access === 'ro', isRecovered: access === 'ro', reason: null};
+	return {isReadOnly: access === 'ro', isRecovered: access === 'ro', reason: null, warning: null};
 }

@@ -102,13 +102,37 @@ export function whyKernelHasIt(image: string, machine: Machine = thisMachine()):
 		const mount = mountOf([deviceNumber(found.rdev)], machine.mounts);
 		return mount === undefined ? null : `the kernel has it mounted on ${mount.path}`;
 	}
-	for (const name of namesIn(machine.blockFolder)) {
-		const backing = textOf(join(machine.blockFolder, name, 'loop/backing_file'));
-		if (backing === undefined || !isSameFile(backing, found)) continue;
+	for (const name of loopsOf(found, machine)) {
 		const reason = whyLoopStands(name, image, machine);
 		if (reason !== null) return reason;
 	}
 	return null;
+}
+
+/** The loop devices with that file behind them, by the names that /sys/block has for them. */
+function loopsOf(file: ReturnType<typeof facts>, {blockFolder}: Machine): string[] {
+	return namesIn(blockFolder).filter(name => {
+		const backing = textOf(join(blockFolder, name, 'loop/backing_file'));
+		return backing !== undefined && isSameFile(backing, file);
+	});
+}
+
+/**
+ * Where the kernel has `image` mounted for writing, as far as the mount table tells; null where it has
+ * not. Whoever reads it then sees what is half way through a change. Throws nothing.
+ */
+export function whereKernelWrites(image: string, machine: Machine = thisMachine()): string | null {
+	const writing = machine.mounts.filter(mount => !mount.isReadOnly);
+	try {
+		const found = facts(image);
+		const numbers = found.isBlockDevice()
+			? [deviceNumber(found.rdev)]
+			: loopsOf(found, machine).flatMap(name => numbersOf(join(machine.blockFolder, name)));
+		return mountOf(numbers, writing)?.path ?? null;
+	} catch (error) {
+		errnoOf(error);
+		return null; // Whoever opens it will say what is wrong.
+	}
 }
 
 /**

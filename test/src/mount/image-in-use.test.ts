@@ -7,6 +7,7 @@ import {
 	describeHolder,
 	type Machine,
 	thisMachine,
+	whereKernelWrites,
 	whyKernelHasIt,
 } from '../../../src/mount/image-in-use.ts';
 import {parseMountinfo} from '../../../src/mount/mounts.ts';
@@ -48,6 +49,16 @@ test('a loop device that is mounted, or its partition, stands against writing', 
 	t.regex(whyKernelHasIt(image, machine) ?? '', /mounted on \/a \(through .*\/dev\/loop3\)/);
 	const mounts = parseMountinfo(line('259:5', '/b'));
 	t.regex(whyKernelHasIt(image, {...machine, mounts}) ?? '', /mounted on \/b/);
+});
+
+test('who only reads is told of a mount of the kernel that writes, and of no other', t => {
+	const {folder, image} = place(t);
+	const machine = machineWithLoop(folder, image, line('259:5', '/b'));
+	t.is(whereKernelWrites(image, machine), '/b');
+	const mounts = parseMountinfo(line('7:3', '/a').replaceAll('rw', 'ro'));
+	t.is(whereKernelWrites(image, {...machine, mounts}), null);
+	t.is(whereKernelWrites(image, {...machine, mounts: []}), null);
+	t.is(whereKernelWrites(`${image}.missing`, machine), null);
 });
 
 test('the file behind a loop device is known by itself, not by its name', t => {
