@@ -37,6 +37,14 @@ export function assertMayWrite(inode: Inode, position: number): void {
 	}
 }
 
+/** For opening a file for writing; `isAppending`: to its end alone. Throws `FileError` EPERM. */
+export function assertMayOpenForWriting(inode: Inode, isAppending: boolean): void {
+	assertMutable(inode);
+	if (isAppendOnly(inode) && !isAppending) {
+		throw new FileError('EPERM', 'the file may only be appended to');
+	}
+}
+
 /** For a new name in a directory. Throws `FileError` EPERM. */
 export function assertMayAddName(directory: Inode): void {
 	assertMutable(directory);

@@ -5,6 +5,7 @@ export {type AttributeChanges, killPrivileges, setAttributes} from './attributes
 export {
 	assertMayAddName,
 	assertMayChange,
+	assertMayOpenForWriting,
 	assertMayRemoveName,
 	assertMayWrite,
 } from './attributes-binding.ts';

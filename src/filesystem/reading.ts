@@ -1,5 +1,12 @@
 /** Operations that change nothing: names, attributes, contents, directories. */
-import {CorruptError, lookup, readSymlink, statisticsOf, withinProject} from '../../ext4/index.ts';
+import {
+	assertMayOpenForWriting,
+	CorruptError,
+	lookup,
+	readSymlink,
+	statisticsOf,
+	withinProject,
+} from '../../ext4/index.ts';
 import {readRange, seek} from '../../iomap/index.ts';
 import {inodeOfNode, rootInode, validSeconds, writeStatistics, writeStatx} from '../attributes.ts';
 import {EntryWriter} from '../entry-writer.ts';
@@ -23,6 +30,8 @@ import {nameOf, type Served} from './served.ts';
 
 /** FUSE_GETATTR_FH. */
 const getattrOfOpenFile = 1;
+/** O_APPEND of open(2)'s flags. */
+const appending = 0x400;
 /** O_ACCMODE of open(2)'s flags; 0: for reading only. */
 const accessMode = 3;
 
@@ -97,8 +106,11 @@ export function readingHandlers(served: Served): Handlers {
 		/** Refused once, so that nothing is ever asked again for opening a file or closing it. */
 		open(request, reply) {
 			if (!config.direct && !served.isIomap) return -errno.ENOSYS;
-			const isWriter = (request.u32(openIn.at.flags) & accessMode) !== 0;
-			served.iomap?.opened(served.inode(request), isWriter);
+			const flags = request.u32(openIn.at.flags);
+			const isWriter = (flags & accessMode) !== 0;
+			const inode = served.inode(request);
+			if (isWriter) assertMayOpenForWriting(inode, (flags & appending) !== 0);
+			served.iomap?.opened(inode, isWriter);
 			reply.view.setUint32(payloadAt + openOut.at.open_flags, served.openFlags, true);
 			return openOut.sizeBytes;
 		},
