@@ -4,7 +4,7 @@ import {type Group, groups} from '../api.ts';
 import {type SystemName, systemNames} from './systems.ts';
 
 export const usage = `Usage: npm run xfstests -- [-g GROUP[,GROUP]] [-x EXCLUDE[,EXCLUDE]] [--fs NAME[,NAME]]
-                            [--results DIR] [--repeat N] [--golden] [--list] [NNN…]
+                            [-j N] [--results DIR] [--repeat N] [--golden] [--list] [NNN…]
 
 Runs numbered tests, each on a new file system, and checks the image afterwards.
 
