@@ -6,8 +6,6 @@ import type {Grant} from './grant.ts';
 import {type ServerConfig, whyIomapUnwanted} from './mount/server-config.ts';
 import {ioctl, makeDirect} from './syscalls.ts';
 
-/** Pages of x86-64, and of arm64 as most kernels have them: larger blocks can crash a kernel. */
-const pageBytes = 4096;
 /** BLKSSZGET, for an int. */
 const sectorBytesIoctl = 0x1268;
 
@@ -32,8 +30,15 @@ export function sectorBytesOf(imageDescriptor: number): number {
 	return answer[0] ?? 0;
 }
 
-export function planDataPath(config: ServerConfig, grant: Grant, image: ImageFacts): DataPathPlan {
-	const reason = whyIomapUnwanted(config) ?? whyNotGranted(grant) ?? whyUnfit(grant, image);
+/** `pageBytes`: the kernel's page. Blocks larger than that can crash a kernel. */
+export function planDataPath(
+	config: ServerConfig,
+	grant: Grant,
+	image: ImageFacts,
+	pageBytes: number,
+): DataPathPlan {
+	const reason =
+		whyIomapUnwanted(config) ?? whyNotGranted(grant) ?? whyUnfit(grant, image, pageBytes);
 	return reason === undefined ? {dialect: v7} : {reason};
 }
 
@@ -71,7 +76,7 @@ function whyNoLoop({loop}: Grant): string {
 	}
 }
 
-function whyUnfit(grant: Grant, image: ImageFacts): string | undefined {
+function whyUnfit(grant: Grant, image: ImageFacts, pageBytes: number): string | undefined {
 	const {isBlockDevice, blockSize, sectorBytes, isReplayedInMemory} = image;
 	if (!isBlockDevice) {
 		return `the image is a file, and the kernel moves data on block devices alone; ${whyNoLoop(grant)}`;

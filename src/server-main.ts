@@ -43,7 +43,14 @@ import type {SandboxState} from './sandbox/levels.ts';
 import {SignOfLife} from './sign-of-life.ts';
 import {encodeStatus} from './status.ts';
 import {collectStatus} from './status-source.ts';
-import {coarseTime, makeNonBlocking, readOrErrno, waitReadable, writeOrErrno} from './syscalls.ts';
+import {
+	coarseTime,
+	makeNonBlocking,
+	pageSize,
+	readOrErrno,
+	waitReadable,
+	writeOrErrno,
+} from './syscalls.ts';
 import {Upkeep} from './upkeep.ts';
 
 /** Of a server that writes: a pipe whose end tells it to end. */
@@ -191,12 +198,14 @@ function serve(config: ServerConfig, opened: Opened): number {
 		failed: (error, what) => failed(error, what),
 		beat: () => updateMmp(volume),
 	});
-	const dataPath = planDataPath(config, grant, {
+	const pageBytes = pageSize();
+	const facts = {
 		isBlockDevice,
 		blockSize: volume.geometry.blockSize,
 		sectorBytes,
 		isReplayedInMemory: config.readOnly && volume.recovery !== undefined,
-	});
+	};
+	const dataPath = planDataPath(config, grant, facts, pageBytes);
 	const dialect = 'reason' in dataPath ? undefined : dataPath.dialect;
 	const fileSystem: FileSystem = new FileSystem(volume, {
 		config,
@@ -239,6 +248,7 @@ function serve(config: ServerConfig, opened: Opened): number {
 			flags: initFlags(config),
 			minor: newestMinor,
 			maxTransferBytes: transferBytesMax,
+			pageBytes,
 			maxBackground,
 			...(dialect === undefined ? {} : {experiment: iomapExperiment(dialect)}),
 			// The kernel keeps times that it sets itself no finer than what it will be shown later.

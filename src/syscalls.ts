@@ -79,6 +79,7 @@ const c = {
 		'intptr_t syscall(intptr_t number, intptr_t a, intptr_t b, intptr_t c, intptr_t d, intptr_t e, intptr_t f)',
 	),
 	clock_gettime: bind('int clock_gettime(int clock, void *time)'),
+	getpagesize: bind('int getpagesize(void)'),
 };
 
 const noFollow = 0x100; // AT_SYMLINK_NOFOLLOW
@@ -304,6 +305,11 @@ export function punchHoleIn(descriptor: number, position: number, lengthBytes: n
 /** Has the kernel write out what it keeps of the file system that `descriptor` lies in. */
 export function syncFileSystem(descriptor: number): void {
 	call('syncfs', descriptor);
+}
+
+/** The kernel's page, in bytes: 4,096 on x86-64; 16,384 and 65,536 as well on arm64. */
+export function pageSize(): number {
+	return call('getpagesize');
 }
 
 const timespec = new Uint8Array(16);

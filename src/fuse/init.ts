@@ -14,8 +14,10 @@ export type InitWishes = {
 	readonly flags: readonly InitFlag[];
 	/** The newest minor that the server speaks. */
 	readonly minor: number;
-	/** Bound of a WRITE, and with MAX_PAGES of a READ; a multiple of the page size. */
+	/** Bound of a WRITE, and with MAX_PAGES of a READ; a multiple of `pageBytes`. */
 	readonly maxTransferBytes: number;
+	/** The kernel's page, in which it counts a READ's bound: arm64 has kernels with 16 and 64 KiB. */
+	readonly pageBytes: number;
 	/** How many READs ahead of need the kernel may keep waiting at once. */
 	readonly maxBackground: number;
 	/** What is not part of the protocol yet: a bit that offers and accepts it, and its minor. */
@@ -43,7 +45,6 @@ export type Agreement = {
 	readonly maxTransferBytes: number;
 };
 
-const pageBytes = 4096;
 /** What a kernel transfers without MAX_PAGES. */
 const defaultPagesMax = 32;
 
@@ -104,7 +105,7 @@ export function agree(offer: InitOffer, wishes: InitWishes): Agreement {
 	);
 	const transferMax = flags.has('MAX_PAGES')
 		? wishes.maxTransferBytes
-		: Math.min(wishes.maxTransferBytes, defaultPagesMax * pageBytes);
+		: Math.min(wishes.maxTransferBytes, defaultPagesMax * wishes.pageBytes);
 	return {
 		kernelMinor: offer.minor,
 		minor: isExperimental ? experiment.minor : Math.min(offer.minor, wishes.minor),
@@ -131,7 +132,7 @@ export function writeAgreement(reply: Reply, agreement: Agreement, wishes: InitW
 	view.setUint16(payloadAt + at.max_background, wishes.maxBackground, true);
 	view.setUint16(payloadAt + at.congestion_threshold, Math.ceil(wishes.maxBackground * 0.75), true);
 	view.setUint32(payloadAt + at.max_write, agreement.maxTransferBytes, true);
-	view.setUint16(payloadAt + at.max_pages, agreement.maxTransferBytes / pageBytes, true);
+	view.setUint16(payloadAt + at.max_pages, agreement.maxTransferBytes / wishes.pageBytes, true);
 	view.setUint32(payloadAt + at.time_gran, wishes.timeGranularity ?? 1, true);
 	return initOut.sizeBytes;
 }

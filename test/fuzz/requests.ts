@@ -44,6 +44,7 @@ function connect(volume: Volume, readOnly: boolean, isTraced: boolean): Peer {
 		flags: initFlags(config),
 		minor: 46,
 		maxTransferBytes: transferBytes,
+		pageBytes: 4096,
 		maxBackground: 16,
 	};
 	kernel.connection = new Connection(kernel, fileSystem.handlers, wishes, {

@@ -23,6 +23,7 @@ export function serveVolume(volume: Volume, inodes: readonly number[]): void {
 			flags: initFlags(defaultConfig),
 			minor: 46,
 			maxTransferBytes: transferBytes,
+			pageBytes: 4096,
 			maxBackground: 16,
 		},
 		{

@@ -66,8 +66,16 @@ for (const text of [
 }
 
 test('granted, on a device: the kernel is asked', t => {
-	t.deepEqual(planDataPath(config, granted, device), {dialect: v7});
+	t.deepEqual(planDataPath(config, granted, device, 4096), {dialect: v7});
 	t.deepEqual(ioctlsFor(config, granted, true), Object.values(v7.ioctls));
+});
+
+test('blocks as large as the kernel’s page', t => {
+	const image = {...device, blockSize: 16_384};
+	t.deepEqual(planDataPath(config, granted, image, 16_384), {dialect: v7});
+	t.deepEqual(planDataPath(config, granted, image, 4096), {
+		reason: 'blocks of 16384 bytes are larger than a page',
+	});
 });
 
 const refused: [string, Partial<ServerConfig>, Grant, ImageFacts, RegExp][] = [
@@ -89,7 +97,7 @@ const refused: [string, Partial<ServerConfig>, Grant, ImageFacts, RegExp][] = [
 
 for (const [what, changes, grant, image, reason] of refused) {
 	test(`through the server: ${what}`, t => {
-		const plan = planDataPath({...config, ...changes}, grant, image);
+		const plan = planDataPath({...config, ...changes}, grant, image, 4096);
 		t.regex('reason' in plan ? plan.reason : 'iomap', reason);
 	});
 }

@@ -35,7 +35,13 @@ function mount(overrides: Partial<ServerConfig> = {}, image = imagePath): FakeKe
 	kernel.connection = new Connection(
 		kernel,
 		fileSystem.handlers,
-		{flags: initFlags(config), minor: 46, maxTransferBytes: transferBytesMax, maxBackground: 16},
+		{
+			flags: initFlags(config),
+			minor: 46,
+			maxTransferBytes: transferBytesMax,
+			pageBytes: 4096,
+			maxBackground: 16,
+		},
 		{failed: errnoOf, malformed: problem => problem},
 	);
 	kernel.initialise();

@@ -55,7 +55,13 @@ function mount(
 	kernel.connection = new Connection(
 		kernel,
 		fileSystem.handlers,
-		{flags: initFlags(config), minor: 46, maxTransferBytes: transferBytesMax, maxBackground: 16},
+		{
+			flags: initFlags(config),
+			minor: 46,
+			maxTransferBytes: transferBytesMax,
+			pageBytes: 4096,
+			maxBackground: 16,
+		},
 		{failed: errnoOf, malformed: problem => t.fail(problem)},
 	);
 	kernel.initialise(flags);

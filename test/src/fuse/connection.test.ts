@@ -2,6 +2,7 @@ import test from 'ava';
 import {CorruptError, DeviceError, FileError, UnsupportedError} from '../../../ext4/errors.ts';
 import {errno, errnoName, errnoOf} from '../../../src/errno.ts';
 import {Connection, type Handlers, type Observer} from '../../../src/fuse/connection.ts';
+import type {InitWishes} from '../../../src/fuse/init.ts';
 import {
 	attr,
 	attrOut,
@@ -19,6 +20,7 @@ const wishes = {
 	flags: ['ASYNC_READ', 'MAX_PAGES', 'INIT_EXT', 'BIG_WRITES', 'DO_READDIRPLUS'] as InitFlag[],
 	minor: 46,
 	maxTransferBytes: 1 << 20,
+	pageBytes: 4096,
 	maxBackground: 16,
 };
 
@@ -39,14 +41,17 @@ function watch(): Watched {
 	};
 }
 
-function connect(handlers: Handlers): {
+function connect(
+	handlers: Handlers,
+	changes: Partial<InitWishes> = {},
+): {
 	kernel: FakeKernel;
 	observer: Watched;
 	connection: Connection;
 } {
 	const kernel = new FakeKernel();
 	const observer = watch();
-	const connection = new Connection(kernel, handlers, wishes, observer);
+	const connection = new Connection(kernel, handlers, {...wishes, ...changes}, observer);
 	kernel.connection = connection;
 	return {kernel, observer, connection};
 }
@@ -75,6 +80,15 @@ test('INIT agrees on what both sides have and nothing else', t => {
 	t.is(answer.field(initOut, 'time_gran'), 1);
 	t.deepEqual([...(connection.agreement?.flags ?? [])], [...expected]);
 });
+
+for (const pageBytes of [4096, 16_384, 65_536]) {
+	test(`INIT bounds a READ alike where a page is ${pageBytes} bytes`, t => {
+		const {kernel} = connect({}, {pageBytes});
+		const answer = kernel.initialise(['MAX_PAGES']);
+		t.is(answer.field(initOut, 'max_write'), 1 << 20);
+		t.is(answer.field(initOut, 'max_pages') * pageBytes, 1 << 20);
+	});
+}
 
 test('INIT answers an older kernel with its own minor and without pages it lacks', t => {
 	const {kernel} = connect({});

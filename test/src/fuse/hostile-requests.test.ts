@@ -72,6 +72,7 @@ test(`${rounds} hostile requests (seed ${seed}) are answered or dropped, each at
 		flags: initFlags(defaultConfig),
 		minor: 46,
 		maxTransferBytes: transferBytesMax,
+		pageBytes: 4096,
 		maxBackground: 16,
 	};
 	const faults: string[] = [];

@@ -83,6 +83,7 @@ export class ScriptedServer {
 				flags: ['INIT_EXT', 'HANDLE_KILLPRIV_V2'],
 				minor: 46,
 				maxTransferBytes: 1 << 20,
+				pageBytes: 4096,
 				maxBackground: 16,
 				experiment: iomapExperiment(v7),
 			},

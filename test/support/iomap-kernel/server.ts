@@ -80,6 +80,7 @@ export function makeServer(options: ServerOptions): Server {
 			flags: initFlags(config),
 			minor: newestMinor,
 			maxTransferBytes: transferBytesMax,
+			pageBytes: 4096,
 			maxBackground: 16,
 			experiment: iomapExperiment(v7),
 		},
