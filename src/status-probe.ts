@@ -3,7 +3,7 @@
  * of an errno on stderr. A process of its own, for a server that hangs takes whoever asks with it.
  */
 import {closeSync, constants, openSync, writeSync} from 'node:fs';
-import {statusBytesMax, statusIoctl} from './status.ts';
+import {probeStarted, statusBytesMax, statusIoctl} from './status.ts';
 import {ioctl} from './syscalls.ts';
 
 function ask(directory: string): Uint8Array {
@@ -22,6 +22,7 @@ function codeOf(error: unknown): string {
 }
 
 try {
+	writeSync(1, probeStarted);
 	writeSync(1, ask(process.argv[2] ?? ''));
 } catch (error) {
 	writeSync(2, codeOf(error));

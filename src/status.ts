@@ -14,6 +14,9 @@ export const statusBytesMax = 16_376;
  */
 export const statusIoctl = ((2 << 30) | (statusBytesMax << 16) | (0x45 << 8) | 0x42) >>> 0;
 
+/** What the probe prints when it has started and is about to ask: white space before the JSON. */
+export const probeStarted = '\n';
+
 /** _IOW('E', 0x43, int): 1 makes the mount read-only, 0 writable again. Answered as `statusIoctl`. */
 export const remountIoctl = ((1 << 30) | (4 << 16) | (0x45 << 8) | 0x43) >>> 0;
 

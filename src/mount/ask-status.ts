@@ -50,27 +50,38 @@ export function answerOf(code: number | null, output: string, complaint: string)
 	}
 }
 
-/** Never rejects for what the mount does or does not do. */
+/** Node takes seconds to start on a small or busy machine, which says nothing about the server. */
+const startMs = 30_000;
+
+/**
+ * `timeoutMs` is how long the server may take, from when it is asked. Never rejects for what the mount
+ * does or does not do.
+ */
 export function askStatus(path: string, timeoutMs = 3000): Promise<StatusAnswer> {
 	const child = spawn(process.execPath, [probePath, path], {stdio: ['ignore', 'pipe', 'pipe']});
 	let output = '';
 	let complaint = '';
-	// A character may lie across two chunks.
-	child.stdout.setEncoding('utf8').on('data', chunk => {
-		output += chunk;
-	});
 	child.stderr.setEncoding('utf8').on('data', chunk => {
 		complaint += chunk;
 	});
 	return new Promise((resolve, reject) => {
-		const timer = setTimeout(() => {
+		const giveUp = () => {
 			// It may not even die before the server answers: then it is left behind.
 			child.kill('SIGKILL');
 			child.unref();
 			child.stdout.destroy();
 			child.stderr.destroy();
 			resolve({kind: 'silent'});
-		}, timeoutMs);
+		};
+		let timer = setTimeout(giveUp, startMs);
+		// A character may lie across two chunks.
+		child.stdout.setEncoding('utf8').on('data', chunk => {
+			if (output === '') {
+				clearTimeout(timer);
+				timer = setTimeout(giveUp, timeoutMs);
+			}
+			output += chunk;
+		});
 		child.once('error', reject);
 		child.once('close', code => {
 			clearTimeout(timer);
