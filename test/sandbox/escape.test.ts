@@ -2,7 +2,7 @@
  * A server that does whatever it is told, in the real sandbox: each way out is tried and fails. The
  * same requests to the same server without a sandbox succeed, or these tests would prove nothing.
  */
-import {existsSync, readFileSync, truncateSync, writeFileSync} from 'node:fs';
+import {constants, existsSync, readFileSync, truncateSync, writeFileSync} from 'node:fs';
 import {createServer, type Server} from 'node:net';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
@@ -111,7 +111,10 @@ function waysOut(place: Playground, victim: number, port: number): Way[] {
 			request: {call: 'openat', values: [here, path(join(place.folder, 'made')), 0o101, 0o600]},
 		},
 		{what: 'open a device', request: {call: 'openat', values: [here, path('/dev/null'), 2]}},
-		{what: 'list the root', request: {call: 'openat', values: [here, path('/'), 0o200000]}},
+		{
+			what: 'list the root',
+			request: {call: 'openat', values: [here, path('/'), constants.O_DIRECTORY]},
+		},
 		// Descriptors are given out in order: this socket is the next one's.
 		{what: 'make a unix socket', request: {call: 'socket', values: [1, 1, 0]}},
 		{what: 'make an internet socket', request: {call: 'socket', values: [2, 1, 0]}},

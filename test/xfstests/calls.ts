@@ -3,14 +3,19 @@
  * and offsets unless said otherwise. Each function throws `SystemError`, whose `code` is the
  * errno's name. `fs.constants` has most flags of open(2); those that it lacks are here.
  */
-import {openSync} from 'node:fs';
+import {constants, openSync} from 'node:fs';
 import koffi from 'koffi';
 import {SystemError} from '../../src/syscalls.ts';
 
 export type Name = string | Uint8Array;
 
 /** Flags of open(2). */
-export const open = {tmpfile: 0o20_200_000, path: 0o10_000_000, direct: 0o40_000} as const;
+export const open = {
+	// __O_TMPFILE is one number everywhere, O_DIRECTORY beside it is not.
+	tmpfile: 0o20_000_000 | constants.O_DIRECTORY,
+	path: 0o10_000_000,
+	direct: constants.O_DIRECT,
+} as const;
 /** Modes of fallocate(2); without any, the file grows. */
 export const allocate = {
 	keepSize: 0x01,
@@ -80,6 +85,7 @@ const c = {
 	mmap: bind(
 		'intptr_t mmap(void *at, size_t length, int protection, int flags, int descriptor, int64_t offset)',
 	),
+	getdents64: bind('intptr_t getdents64(int descriptor, void *into, size_t length)'),
 	munmap: bind('int munmap(intptr_t at, size_t length)'),
 	msync: bind('int msync(intptr_t at, size_t length, int flags)'),
 	pread: bind('intptr_t pread(int descriptor, void *into, size_t length, int64_t offset)'),
@@ -352,7 +358,7 @@ export type Entry = {
 /** One getdents64(2) into so many bytes; empty at the end. */
 export function readEntries(descriptor: number, bytes = 32_768): Entry[] {
 	const into = Buffer.alloc(bytes);
-	const length = systemCall(217, descriptor, into, bytes);
+	const length = call('getdents64', descriptor, into, bytes);
 	const entries: Entry[] = [];
 	for (let at = 0; at < length; at += into.readUInt16LE(at + 16)) {
 		const end = into.indexOf(0, at + 19);
