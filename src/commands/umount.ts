@@ -1,3 +1,4 @@
+import {setTimeout as sleep} from 'node:timers/promises';
 import {getSystemErrorMap} from 'node:util';
 import {assertUtf8} from '../argument-bytes.ts';
 import {CliError} from '../cli-error.ts';
@@ -5,11 +6,13 @@ import {parseCommand} from '../command-line.ts';
 import {errno} from '../errno.ts';
 import {log, setLogLevel} from '../log.ts';
 import {askStatus} from '../mount/ask-status.ts';
+import type {HelperFailure} from '../mount/failures.ts';
 import {findPrograms, launchUnmount, type Programs, unmountHelper} from '../mount/launch.ts';
 import {
 	findOtherNamespaces,
 	findSupervisors,
 	findUsers,
+	isAsking,
 	isExt4box,
 	type Mount,
 	mountAt,
@@ -66,9 +69,9 @@ async function unmount(directory: string, isLazy: boolean, helper: string): Prom
 	// Where nobody is waited for, nobody tells how the server has ended.
 	const isWaited = !isLazy && supervisors.length > 0;
 	const lossBefore = isDead || isWaited ? null : await findLoss(mount);
-	const failure = await launchUnmount(mount, helper, isLazy || isDead);
+	const failure = await tryUnmount(mount, supervisors, helper, isLazy || isDead);
 	if (failure !== null) {
-		throw new CliError(failure.code === 'busy' ? describeBusy(mount, failure.text) : failure.text);
+		throw new CliError(describeBusy(mount, failure));
 	}
 	const loss = isWaited ? await wait(supervisors, mount) : lossBefore;
 	if (loss !== null) throw new CliError(`${mount.path} is unmounted, but ${loss}`);
@@ -96,10 +99,37 @@ function findMount(directory: string): Mount {
 	return mount;
 }
 
-function describeBusy(mount: Mount, words: string): string {
-	if (!/busy/i.test(words) && words !== mount.path) {
-		return words;
+/** A path alone is what the helper tells where the kernel says EBUSY. */
+function isBusy({code, text}: HelperFailure, mount: Mount): boolean {
+	return code === 'busy' && (/busy/i.test(text) || text === mount.path);
+}
+
+/** How long our own question, by which the watchdog finds a server that hangs, may keep a mount busy. */
+const questionMs = 3000;
+const pauseMs = 20;
+/** It may have been answered between the refusal and our look. */
+const triesMin = 3;
+
+async function tryUnmount(
+	mount: Mount,
+	supervisors: readonly Supervisor[],
+	helper: string,
+	isLazy: boolean,
+): Promise<HelperFailure | null> {
+	const start = performance.now();
+	for (let tries = 1; ; tries++) {
+		const failure = await launchUnmount(mount, helper, isLazy);
+		if (failure === null || !isBusy(failure, mount) || findUsers(mount.path).length > 0) {
+			return failure;
+		}
+		const isQuestion = supervisors.some(isAsking) && performance.now() - start < questionMs;
+		if (tries >= triesMin && !isQuestion) return failure;
+		await sleep(pauseMs);
 	}
+}
+
+function describeBusy(mount: Mount, failure: HelperFailure): string {
+	if (!isBusy(failure, mount)) return failure.text;
 	const users = findUsers(mount.path)
 		.slice(0, 8)
 		.map(user => `${user.name} (${user.pid})`);
@@ -159,8 +189,7 @@ async function wait(supervisors: readonly Supervisor[], mount: Mount): Promise<s
 		log.info(`the server ended ${elapsedMs} ms after the unmount (supervisor ${supervisor.pid})`);
 	}
 	clearTimeout(impatience);
-	// The others are of earlier mounts, which others have unmounted.
-	return lossOf(statuses[0] ?? 0, mount);
+	return lossOf(statuses.find(status => status !== 0) ?? 0, mount);
 }
 
 function describeWaiting({path, device}: Mount): string {

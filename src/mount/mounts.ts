@@ -172,6 +172,13 @@ function startTimeOf(pid: number): string | null {
 	return look(pid)?.startTime ?? null;
 }
 
+/** Whether a child of the supervisor asks the mount for an answer just now, and so keeps it busy. */
+export function isAsking({pid}: Supervisor): boolean {
+	return readdirSync('/proc')
+		.filter(entry => /^\d+$/.test(entry) && readProc(entry, 'comm')?.trimEnd() === 'ext4box-asks')
+		.some(entry => new RegExp(`^PPid:\\s+${pid}$`, 'm').test(readProc(entry, 'status') ?? ''));
+}
+
 /** The process of that number, while it is there. */
 export function supervisorOf(pid: number): Supervisor | null {
 	const startTime = startTimeOf(pid);

@@ -3,7 +3,7 @@ import {spawnSync} from 'node:child_process';
 import {chmodSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {findSupervisors, mountAt} from '../../src/mount/mounts.ts';
+import {findSupervisors, isAsking, mountAt} from '../../src/mount/mounts.ts';
 import {
 	buildTools,
 	type Ended,
@@ -154,6 +154,17 @@ mounts(
 		t.is((await ext4box(playground, 'lose', 'umount', 'mnt')).err, '', 'nothing was written');
 	},
 );
+
+mounts('umount waits for the watchdog’s own question', async (t, playground) => {
+	await ext4box(playground, 'slow', 'mount', 'disk.img', 'mnt', '-o', 'ro,watchdog=6');
+	const [supervisor] = findSupervisors(playground.mounted() ?? t.fail());
+	// Where fusectl is mounted, nobody asks a server that nobody waits for.
+	const isAsked = await until(() => supervisor !== undefined && isAsking(supervisor), 4000);
+	if (isAsked === null) t.log('it was not asked');
+	const {code, err} = await ext4box(playground, 'slow', 'umount', 'mnt');
+	t.is(code, 0, err);
+	t.is(playground.mounted(), null);
+});
 
 mounts('umount says which other mount namespace keeps the server', async (t, playground) => {
 	await ext4box(playground, 'serve', ...mountArguments);

@@ -6,6 +6,7 @@
  *   inspect        the same, but first its descriptors, environment and session go to stderr
  *   linger         serves, and stays for a second after ENODEV, as a long last commit would
  *   lose           serves, and says in the end that the disk below was full
+ *   slow           serves, but takes its time over STATFS
  *   fail           one line on stderr, status 1
  *   crash          ends by SIGSEGV before it is ready
  *   mute           never becomes ready, never ends
@@ -30,7 +31,7 @@ enum { STATUS = 1, WORDS = 2, FUSE = 3, IMAGE = 4, HELLO = 2 };
 extern char **environ;
 static const char hello[] = "hello\n";
 static char request[1 << 20];
-static bool is_busy;
+static bool is_busy, is_slow;
 
 static void reply(uint64_t unique, int error, const void *body, size_t size) {
 	char bytes[4096];
@@ -115,6 +116,9 @@ static void answer(const struct fuse_in_header *in) {
 		reply(in->unique, 0, NULL, 0);
 		return;
 	case FUSE_STATFS: {
+		if (is_slow) {
+			usleep(1500000);
+		}
 		struct fuse_statfs_out out = {.st = {.bsize = 4096, .namelen = 255}};
 		reply(in->unique, 0, &out, sizeof out);
 		return;
@@ -198,6 +202,7 @@ int main(int argc, char **argv) {
 		_exit(0);
 	}
 	is_busy = strcmp(mode, "busy") == 0;
+	is_slow = strcmp(mode, "slow") == 0;
 	int status = serve();
 	if (strcmp(mode, "linger") == 0) {
 		sleep(1);
