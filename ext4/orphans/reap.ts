@@ -1,13 +1,12 @@
 /** The end of inodes that have no name any more. */
 import {freeInodeNumber} from '../allocator/inodes.ts';
 import type {Handle} from '../journal/handle.ts';
-import {type Inode, inodeFlags, type MutableInode} from '../layout/inode.ts';
+import {type Inode, inodeFlags} from '../layout/inode.ts';
 import {removeBlocks} from '../mapping/index.ts';
 import {chargeInode} from '../quota/charge.ts';
 import {isFastSymlink} from '../symlink.ts';
 import type {Volume} from '../volume.ts';
-import {listXattrs} from '../xattr/read.ts';
-import {freeXattrs, removeXattr} from '../xattr/write.ts';
+import {freeSomeHeld, freeXattrs} from '../xattr/write.ts';
 import {isOrphan, removeOrphan} from './orphans.ts';
 
 /** Whether the inode's contents lie in blocks, so that its i_block is a map. */
@@ -32,14 +31,6 @@ export function reapInode(volume: Volume, number: number): void {
 /** Inodes that hold values of attributes, each of which changes blocks of its own. */
 const holdersAtOnce = 16;
 
-/** Lets go of values in inodes of their own; returns whether few enough are left for one handle. */
-function freeSomeHolders(handle: Handle, inode: MutableInode): boolean {
-	const held = listXattrs(handle.volume, inode).filter(({valueInode}) => valueInode !== 0);
-	if (held.length <= holdersAtOnce) return true;
-	for (const {name} of held.slice(0, holdersAtOnce)) removeXattr(handle, inode, name);
-	return false;
-}
-
 /** Returns whether it is done; if not, it is to be called again in another handle. */
 function reapSome(handle: Handle, number: number): boolean {
 	const {volume} = handle;
@@ -49,7 +40,7 @@ function reapSome(handle: Handle, number: number): boolean {
 	if (hasMap(volume, inode) && !removeBlocks(handle, edited, 0, Number.POSITIVE_INFINITY)) {
 		return false;
 	}
-	if (!freeSomeHolders(handle, edited)) return false;
+	if (!freeSomeHeld(handle, edited, holdersAtOnce)) return false;
 	freeXattrs(handle, edited);
 	removeOrphan(handle, edited);
 	chargeInode(handle, edited, -1);

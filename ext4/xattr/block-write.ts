@@ -159,7 +159,8 @@ export function writeBlockEntries(
 	if (before !== 0) releaseBlock(handle, inode, before);
 }
 
-function isAlone(volume: Volume, inode: Inode): boolean {
+/** Whether no other inode has the block of attributes that this one has. */
+export function isAlone(volume: Volume, inode: Inode): boolean {
 	const {view} = volume.cache.read(inode.xattrBlock);
 	return ext4_xattr_header.at(view, 0).h_refcount === 1;
 }

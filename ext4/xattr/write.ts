@@ -11,7 +11,7 @@ import type {Inode} from '../layout/inode.ts';
 import {xattrIndex} from '../layout/xattr.ts';
 import type {Volume} from '../volume.ts';
 import {type SetAclOptions, setWireAcl} from './acl-write.ts';
-import {exchangeReferences, readBlockEntries, releaseXattrBlock} from './block-write.ts';
+import {exchangeReferences, isAlone, readBlockEntries, releaseXattrBlock} from './block-write.ts';
 import {chargeHolder} from './holder.ts';
 import {readInodeEntries, writeInodeEntries} from './inode-write.ts';
 import {isKnownPrefix, type StoredName, storedNameOf} from './names.ts';
@@ -91,6 +91,23 @@ export function xattrCredits(volume: Volume, valueLength: number): number {
 	const {blockSize} = volume.geometry;
 	const valueBlocks = Math.ceil(valueLength / blockSize);
 	return 64 + (volume.features.has('ea_inode') ? 2 * valueBlocks : 0);
+}
+
+/**
+ * The inode is at its end, and may have more attributes with their values in inodes of their own than
+ * one handle should let go of: then `atOnce` of them go, whatever their names and the inode's flags,
+ * and it is to be called again in another handle. Returns whether few enough are left for `freeXattrs`.
+ * Throws `FileError` ENOSPC, `CorruptError`, `DeviceError`.
+ */
+export function freeSomeHeld(handle: Handle, inode: Inode, atOnce: number): boolean {
+	const {volume} = handle;
+	// To let go of a block that others share too changes nothing else.
+	const hasOwnBlock = inode.xattrBlock !== 0 && isAlone(volume, inode);
+	const inBlock = hasOwnBlock ? readBlockEntries(volume, inode) : [];
+	const held = [...readInodeEntries(volume, inode), ...inBlock].filter(each => each.holder !== 0);
+	if (held.length <= atOnce) return true;
+	for (const each of held.slice(0, atOnce)) storeXattr(handle, inode, each, undefined, 'any');
+	return false;
 }
 
 /**

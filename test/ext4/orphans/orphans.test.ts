@@ -14,14 +14,19 @@ import type {ExecutionContext} from 'ava';
 import fc from 'fast-check';
 import {crc32cOf} from '../../../ext4/checksum.ts';
 import {CorruptError, FileError} from '../../../ext4/errors.ts';
+import {inodeFlags} from '../../../ext4/layout/inode.ts';
 import {orphanBlockMagic} from '../../../ext4/layout/orphan.ts';
 import {ext4_super_block} from '../../../ext4/layout/superblock.ts';
+import {ext4_xattr_header, xattrIndex} from '../../../ext4/layout/xattr.ts';
 import {mapAt} from '../../../ext4/mapping/index.ts';
 import {createFile, unlink} from '../../../ext4/namespace/index.ts';
 import {cleanOrphans, reapOrphans} from '../../../ext4/orphans/clean.ts';
 import {addOrphan, hasOrphans, isOrphan, removeOrphan} from '../../../ext4/orphans/orphans.ts';
 import {reapInode} from '../../../ext4/orphans/reap.ts';
 import {Volume} from '../../../ext4/volume.ts';
+import {readBlockEntries} from '../../../ext4/xattr/block-write.ts';
+import {writeEntries} from '../../../ext4/xattr/entry-list.ts';
+import {sharedBlocks} from '../../../ext4/xattr/shared-blocks.ts';
 import {setXattr} from '../../../ext4/xattr/write.ts';
 import {findImages, imagePath, whyNoImages} from '../../reference/material.ts';
 import {e2fsprogs, hasDebugfs} from '../../support/e2fsprogs.ts';
@@ -448,10 +453,8 @@ for (const {name, options} of kinds.slice(0, 2)) {
 	});
 }
 
-testUnless(why, 'an inode whose attributes lie in many others is freed in several steps', t => {
-	const subject = open('-O', 'ea_inode', '-I', '256', '-J', 'size=1');
-	const {volume} = subject;
-	const free = volume.superblock.freeInodeCount;
+/** A file named `many` with 30 attributes, the values of all in inodes of their own; its number. */
+function makeHeld({volume}: Subject): number {
 	const number = volume.transact(handle => {
 		const made = createFile(handle, volume.readInode(root), Buffer.from('many'), file);
 		return made.number;
@@ -462,11 +465,56 @@ testUnless(why, 'an inode whose attributes lie in many others is freed in severa
 			setXattr(handle, inode, `user.n${index}`, new Uint8Array(1500).fill(index), 'create');
 		});
 	}
+	return number;
+}
+
+testUnless(why, 'an inode whose attributes lie in many others is freed in several steps', t => {
+	const subject = open('-O', 'ea_inode', '-I', '256', '-J', 'size=1');
+	const {volume} = subject;
+	const free = volume.superblock.freeInodeCount;
+	const number = makeHeld(subject);
 	t.is(volume.superblock.freeInodeCount, free - 31);
 	volume.transact(handle => unlink(handle, volume.readInode(root), Buffer.from('many')));
 	const rollbacks = volume.transactions?.counts.rollbacks;
 	reapInode(volume, number);
 	t.is(volume.transactions?.counts.rollbacks, rollbacks);
+	t.is(volume.superblock.freeInodeCount, free);
+	close(t, subject);
+});
+
+testUnless(why, 'so is one that nobody could take an attribute from', t => {
+	const subject = open('-O', 'ea_inode', '-I', '256', '-J', 'size=1');
+	const {volume} = subject;
+	const free = volume.superblock.freeInodeCount;
+	const number = makeHeld(subject);
+	volume.transact(handle => unlink(handle, volume.readInode(root), Buffer.from('many')));
+	// As root's chattr +i does to a file that is open and has no name.
+	volume.transact(handle => {
+		handle.edit(volume.readReservedInode(number)).flags |= inodeFlags.immutable;
+	});
+	reapInode(volume, number);
+	t.is(volume.superblock.freeInodeCount, free);
+	close(t, subject);
+});
+
+testUnless(why, 'and one whose attributes are all lists of rights that no file has', t => {
+	const subject = open('-O', 'ea_inode', '-I', '256', '-J', 'size=1');
+	const {volume} = subject;
+	const free = volume.superblock.freeInodeCount;
+	const number = makeHeld(subject);
+	volume.transact(handle => {
+		const inode = volume.readInode(number);
+		const name = new Uint8Array(0);
+		const index = xattrIndex.posixAclDefault;
+		const bad = readBlockEntries(volume, inode).map(each => ({...each, index, name}));
+		const block = volume.cache.read(inode.xattrBlock);
+		handle.touch(block, sharedBlocks(volume).seal);
+		const {bytes, view} = block;
+		const entriesAt = ext4_xattr_header.sizeBytes;
+		writeEntries({bytes, view, entriesAt, valuesFrom: 0, end: bytes.length}, bad);
+	});
+	volume.transact(handle => unlink(handle, volume.readInode(root), Buffer.from('many')));
+	reapInode(volume, number);
 	t.is(volume.superblock.freeInodeCount, free);
 	close(t, subject);
 });
