@@ -15,12 +15,13 @@ import {
 	type MutableInode,
 	mapForWriting,
 	removeBlocks,
+	sizeBytesMax,
 	touchedBlocksMax,
 } from '../ext4/index.ts';
 import type {Mapper} from './mapper.ts';
 import type {Mapping} from './mapping.ts';
 import type {BeginQuestion, IoendNotice} from './protocol/dialect.ts';
-import {growTo} from './size.ts';
+import {assertSize, growTo} from './size.ts';
 import {type ChangeOptions, inSteps} from './steps.ts';
 
 /** The kernel's cache of mappings. In whole blocks. */
@@ -41,20 +42,33 @@ const toldAtOpenMax = 8;
 /** Space given ahead, in bytes of the file: whole blocks that nobody has asked for yet. */
 type Ahead = {readonly from: number; readonly to: number};
 
+/** What is left of them without the range `[from, to)`. */
+function without(aheads: readonly Ahead[], from: number, to: number): Ahead[] {
+	return aheads.flatMap(ahead => {
+		const before = {from: ahead.from, to: Math.min(ahead.to, from)};
+		const behind = {from: Math.max(ahead.from, to), to: ahead.to};
+		return [before, behind].filter(part => part.from < part.to);
+	});
+}
+
 export class IomapServer {
 	readonly #mapper: Mapper;
 	readonly #cache: MappingCache;
 	readonly #read: (inode: number) => Inode;
 	/** Files that the kernel has mappings of in its cache. */
 	readonly #cached = new Set<number>();
-	readonly #ahead = new Map<number, Ahead>();
+	readonly #ahead = new Map<number, readonly Ahead[]>();
 	readonly #openCounts = new Map<number, number>();
 	/** Of those that are open, the ones that may be written to. */
 	readonly #writable = new Set<number>();
 	/** Nothing may be written for now: the kernel is to ask each time, and be refused. */
 	#isWithdrawn = false;
+	/** Nothing may be changed here for now, by nobody's request. */
+	#isFrozen = false;
 	/** Why the end of a write could not be recorded, until somebody has been told. */
 	readonly #failures = new Map<number, unknown>();
+	/** The same of a file that the kernel has forgotten since: only a sync can tell of it. */
+	#failureOfForgotten: unknown;
 
 	/** `read` gives the inode of a number, were it without a name. */
 	constructor(mapper: Mapper, cache: MappingCache, read: (inode: number) => Inode) {
@@ -68,10 +82,14 @@ export class IomapServer {
 	 *
 	 * Throws `FileError` (EAGAIN where there is no space and none may be given; ENOSPC, EDQUOT,
 	 * EFBIG, EOPNOTSUPP for what is to be written all or nothing; EROFS for all that is to be written
-	 * while nothing may be), `CorruptError`, `DeviceError`.
+	 * while nothing may be; EINVAL for nothing), `CorruptError`, `DeviceError`.
 	 */
 	begin(question: BeginQuestion, options: ChangeOptions = {}): Mapping {
-		const {inode: number, position, purpose} = question;
+		const {inode: number, position, length, purpose} = question;
+		if (length < 1) throw new FileError('EINVAL', 'nothing is asked for');
+		if (position >= sizeBytesMax(this.#mapper.volume, this.#read(number))) {
+			throw new FileError('EFBIG', `no file reaches byte ${position}`);
+		}
 		if (question.isAtomic) {
 			throw new FileError('EOPNOTSUPP', 'writing all or nothing is not supported');
 		}
@@ -91,7 +109,8 @@ export class IomapServer {
 	 * What was written has reached the device: space that was unwritten is written, and the file at
 	 * least as long. Returns the size that is recorded now.
 	 *
-	 * What it throws the kernel may pass on to nobody: it is kept for `takeFailure`.
+	 * What it throws the kernel may pass on to nobody: it is kept for `takeFailure`. `FileError` EFBIG and
+	 * EINVAL for what nobody can have written, ENOSPC; `CorruptError`, `DeviceError`.
 	 */
 	ioend(notice: IoendNotice): number {
 		const {inode: number} = notice;
@@ -116,8 +135,9 @@ export class IomapServer {
 
 	/** The same for any file. */
 	takeAnyFailure(): unknown {
-		const [first] = this.#failures.values();
+		const [first = this.#failureOfForgotten] = this.#failures.values();
 		this.#failures.clear();
+		this.#failureOfForgotten = undefined;
 		return first;
 	}
 
@@ -140,27 +160,37 @@ export class IomapServer {
 		}
 		this.#openCounts.delete(number);
 		this.#writable.delete(number);
-		this.giveBack(number);
+		if (!this.#isFrozen) this.giveBack(number);
 	}
 
 	/**
 	 * Takes back what was given ahead and is not used, which is safe while nobody writes: the kernel
-	 * waits for what it has under way before it closes a file, cuts it or allocates for it. Throws
-	 * `CorruptError`, `DeviceError`, `FileError` EROFS.
+	 * waits for what it has under way before it closes a file or cuts it. Throws `CorruptError`,
+	 * `DeviceError`, `FileError` EROFS.
 	 */
 	giveBack(number: number): void {
-		const ahead = this.#ahead.get(number);
-		if (ahead === undefined) return;
+		const aheads = this.#ahead.get(number);
+		if (aheads === undefined) return;
 		this.#ahead.delete(number);
 		const {volume} = this.#mapper;
 		const {blockSize} = volume.geometry;
 		const end = Math.ceil(this.#read(number).sizeBytes / blockSize) * blockSize;
-		const from = Math.max(ahead.from, end);
-		if (from >= ahead.to) return;
-		this.#cache.invalidate(number, from, ahead.to);
-		inSteps(volume, number, {}, 0, (handle, inode) =>
-			removeBlocks(handle, inode, from / blockSize, ahead.to / blockSize) ? 'done' : {next: 0},
-		);
+		for (const {from, to} of without(aheads, 0, end)) {
+			this.#cache.invalidate(number, from, to);
+			inSteps(volume, number, {}, 0, (handle, inode) =>
+				removeBlocks(handle, inode, from / blockSize, to / blockSize) ? 'done' : {next: 0},
+			);
+		}
+	}
+
+	/**
+	 * Somebody asks for the space of a range in bytes, which is his from now on, were it given ahead. The
+	 * rest stays: the kernel waits for no more than the range, and may be writing there.
+	 */
+	claimed(number: number, position: number, length: number): void {
+		const {blockSize} = this.#mapper.volume.geometry;
+		const end = Math.ceil((position + length) / blockSize) * blockSize;
+		this.#use(number, position - (position % blockSize), end);
 	}
 
 	/**
@@ -185,18 +215,34 @@ export class IomapServer {
 		for (const number of [...this.#ahead.keys()]) this.giveBack(number);
 	}
 
-	/** The kernel has dropped what it had cached from there on, and the space is gone. */
-	truncated(number: number): void {
-		this.#ahead.delete(number);
+	/** Until `thaw` what is closed keeps what it was given ahead. */
+	freeze(): void {
+		this.#isFrozen = true;
+	}
+
+	/** Throws as `giveBack`. */
+	thaw(): void {
+		this.#isFrozen = false;
+		const closed = [...this.#ahead.keys()].filter(number => !this.#openCounts.has(number));
+		for (const number of closed) this.giveBack(number);
 	}
 
 	/** The kernel knows nothing of that inode any more. */
 	forgotten(number: number): void {
 		this.#cached.delete(number);
-		this.#ahead.delete(number);
-		this.#failures.delete(number);
+		if (!this.#isFrozen) this.#ahead.delete(number);
+		this.#failureOfForgotten ??= this.takeFailure(number);
 		this.#openCounts.delete(number);
 		this.#writable.delete(number);
+	}
+
+	/** The range `[from, to)` is no space given ahead any more. */
+	#use(number: number, from: number, to: number): void {
+		const aheads = this.#ahead.get(number);
+		if (aheads === undefined) return;
+		const left = without(aheads, from, to);
+		if (left.length > 0) this.#ahead.set(number, left);
+		else this.#ahead.delete(number);
 	}
 
 	#map(number: number, position: number): Mapping {
@@ -227,7 +273,7 @@ export class IomapServer {
 		const {blockSize} = volume.geometry;
 		const from = Math.ceil((position + length) / blockSize) * blockSize;
 		const to = given.offset + given.length;
-		if (to > from) this.#ahead.set(number, {from, to});
+		if (to > from) this.#ahead.set(number, [...(this.#ahead.get(number) ?? []), {from, to}]);
 		// As the tree has it now: what was given may continue what lay there.
 		return this.#map(number, position);
 	}
@@ -241,9 +287,10 @@ export class IomapServer {
 		if (purpose !== 'write' || end <= this.#read(number).sizeBytes) return 0;
 		const isNext = position > 0 && this.#map(number, position - 1).kind !== 'hole';
 		if (!isNext && (position > 0 || length < aheadFileMin)) return 0;
-		const {superblock, geometry} = this.#mapper.volume;
-		const free = superblock.freeBlockCount * geometry.blockSize;
-		return Math.min(end, aheadMax, Math.floor(free / aheadShare));
+		const {volume} = this.#mapper;
+		const free = volume.superblock.freeBlockCount * volume.geometry.blockSize;
+		const left = sizeBytesMax(volume, this.#read(number)) - end;
+		return Math.max(0, Math.min(end, aheadMax, Math.floor(free / aheadShare), left));
 	}
 
 	/**
@@ -329,6 +376,7 @@ export class IomapServer {
 		const {volume} = this.#mapper;
 		const {blockSize} = volume.geometry;
 		const end = position + written;
+		assertSize(volume, this.#read(number), end);
 		// The kernel has written zeros to what else lies in the blocks that it touched.
 		const lastEnd = Math.ceil(end / blockSize);
 		const first = isUnwritten ? Math.floor(position / blockSize) : lastEnd;
@@ -338,12 +386,8 @@ export class IomapServer {
 			growTo(handle, inode, end);
 			return 'done';
 		});
-		const ahead = this.#ahead.get(number);
-		const used = lastEnd * blockSize;
-		if (ahead !== undefined && used > ahead.from) {
-			if (used < ahead.to) this.#ahead.set(number, {from: used, to: ahead.to});
-			else this.#ahead.delete(number);
-		}
+		// What lies before it is never taken back.
+		this.#use(number, 0, lastEnd * blockSize);
 	}
 
 	/** Converts blocks from `start` on, up to `end`; returns how far it came. */

@@ -144,8 +144,9 @@ export function dataHandlers(served: Served): Handlers {
 			const isReserving = (mode & ~allocateModes.keepSize) === 0;
 			assertMayWrite(inode, isReserving ? Number.POSITIVE_INFINITY : position);
 			const options = {mayUseReserved: served.mayUseReserved(request.uid)};
-			served.iomap?.giveBack(number);
-			allocateRange(mapper, number, position, request.u64(at.length), mode, options);
+			const length = request.u64(at.length);
+			if ((mode & allocateModes.punchHole) === 0) served.iomap?.claimed(number, position, length);
+			allocateRange(mapper, number, position, length, mode, options);
 			noteChange(request, number, !mayKeepPrivileges(request));
 			served.settle(nodes.read(number));
 			return 0;

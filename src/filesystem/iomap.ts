@@ -107,9 +107,14 @@ export class IomapService {
 		if (this.isMoved(inode)) this.#server.released(inode.number);
 	}
 
-	/** Before space is given to a file or taken from it by other ways. */
+	/** Before the file is cut. Throws as `IomapServer.giveBack`. */
 	giveBack(inode: number): void {
 		this.#server.giveBack(inode);
+	}
+
+	/** Before a range in bytes is given space by other ways. */
+	claimed(inode: number, position: number, length: number): void {
+		this.#server.claimed(inode, position, length);
 	}
 
 	/** From now on nothing may be written, until `restore`. */
@@ -150,6 +155,7 @@ export class IomapService {
 			iomapBegin: (request, reply) => {
 				const question = dialect.readBegin(request.view, bodyAt);
 				if (question.inode !== inodeOfNode(request.nodeId)) return -errno.EINVAL;
+				if (!this.#served.nodes.isKnown(question.inode)) return -errno.ESTALE;
 				const inode = this.#served.nodes.read(question.inode);
 				if (!this.isMoved(inode)) return -errno.EINVAL;
 				// Nobody knows whose data the page cache writes out: it counts as the owner's.
@@ -166,6 +172,7 @@ export class IomapService {
 			iomapIoend: (request, reply) => {
 				const notice = dialect.readIoend(request.view, bodyAt);
 				if (notice.inode !== inodeOfNode(request.nodeId)) return -errno.EINVAL;
+				if (!this.#served.nodes.isKnown(notice.inode)) return -errno.ESTALE;
 				const sizeBytes = this.#server.ioend(notice);
 				this.#served.settle(this.#served.nodes.read(notice.inode));
 				return dialect.writeIoend(reply.view, payloadAt, sizeBytes);
@@ -173,9 +180,15 @@ export class IomapService {
 
 			freeze: () => {
 				this.#served.sync();
+				this.#server.freeze();
+				this.#served.nodes.freeze();
 				return 0;
 			},
-			unfreeze: () => 0,
+			unfreeze: () => {
+				this.#server.thaw();
+				this.#served.nodes.thaw();
+				return 0;
+			},
 
 			// The device has gone: nothing can be written any more.
 			shutdown: () => {

@@ -22,6 +22,8 @@ export class Nodes {
 	readonly #faultNoticed: FaultNoticed;
 	readonly #counts = new LookupCounts();
 	readonly #linkless = new Set<number>();
+	/** Of those, what the kernel has forgotten while nothing may be changed; undefined: all may be. */
+	#frozen: number[] | undefined;
 	/** Why data could not be taken from the page cache, until a writer has been told. */
 	readonly #lostWrites = new Map<number, number>();
 
@@ -52,6 +54,11 @@ export class Nodes {
 			: this.#volume.readInode(number);
 	}
 
+	/** Whether the kernel has heard of `inode` and not forgotten it; true where that is not counted. */
+	isKnown(inode: number): boolean {
+		return !this.#isCounting || this.#counts.get(inode) > 0;
+	}
+
 	/** The kernel hears of `inode`, in a reply that is sent next. */
 	remember(inode: number): void {
 		if (this.#isCounting) this.#counts.increment(inode);
@@ -62,8 +69,20 @@ export class Nodes {
 		if (!this.#counts.decrease(inode, count)) return false;
 		this.#lostWrites.delete(inode);
 		releaseReservation(this.#volume, inode);
-		if (this.#linkless.delete(inode)) this.#reap(inode);
+		if (this.#frozen !== undefined && this.#linkless.has(inode)) this.#frozen.push(inode);
+		else if (this.#linkless.delete(inode)) this.#reap(inode);
 		return true;
+	}
+
+	/** Until `thaw` no inode is freed. */
+	freeze(): void {
+		this.#frozen ??= [];
+	}
+
+	thaw(): void {
+		const forgotten = this.#frozen ?? [];
+		this.#frozen = undefined;
+		for (const inode of forgotten) if (this.#linkless.delete(inode)) this.#reap(inode);
 	}
 
 	/** Data of `inode` that the page cache had taken was refused, with the errno `why`. */

@@ -42,6 +42,7 @@ export const rules = {
 	'5.2.17': 'a full disk refuses space and keeps what is there',
 	'5.2.18': 'kernel: what is written out into a hole is dropped',
 	'5.2.19': 'kernel: where the halves differ, the old contents come from the first',
+	'5.2.20': 'what no file can have is refused, and taken for no damage',
 	// END.
 	'5.3.1': 'kernel: END is sent for what makes a file longer, and for no overwrite or read',
 	'5.3.2': 'END is refused once and not sent again',
@@ -60,6 +61,7 @@ export const rules = {
 	'5.4.10': 'kernel: pieces that follow each other are told of together',
 	'5.4.11': 'the address and the device in it are not relied on',
 	'5.4.12': 'an error reaches who writes directly, and the size stays',
+	'5.4.13': 'what nobody can have written changes nothing',
 	// CONFIG.
 	'5.5.1': "the unit of mappings is the file system's block",
 	'5.5.2': 'times are those that the inodes hold',
@@ -93,6 +95,7 @@ export const rules = {
 	'7.5.1': 'space that is given by fallocate is unwritten',
 	'7.5.2': 'blocks that are punched out are holes before the answer',
 	'7.5.3': 'kernel: COLLAPSE and INSERT are refused without a request',
+	'7.5.4': 'what is being written elsewhere in the file keeps its space',
 	'7.6.1': 'kernel: inline data is read and written by requests without a handle',
 	'7.6.2': 'kernel: inline data that ends early or is written in part is EIO',
 	'7.7.1': 'swapon is given whole extents, and refused a file with holes',

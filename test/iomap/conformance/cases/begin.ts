@@ -4,6 +4,7 @@ import type {Node} from '../../../support/iomap-kernel/kernel.ts';
 import type {IomapMount} from '../../../support/iomap-kernel/mounted.ts';
 import {
 	beginOps,
+	ioendFlags,
 	noAddress,
 	readRecord,
 	types,
@@ -383,4 +384,74 @@ rule('5.2.19', 'a part of a shared block keeps the rest of what was there', t =>
 	expected.fill(9, 100, 110);
 	t.deepEqual(kernel.read(file, 0, 4096), expected);
 	t.true(kernel.trace.includes('IOEND(SHARED|WRITEBACK) 0+4096'));
+});
+
+for (const [title, position, length, refusal] of [
+	['nothing', 2048, 0, errno.EINVAL],
+	['the block that no file reaches', (2 ** 32 - 1) * blockSize, blockSize, errno.EFBIG],
+	['what lies behind all blocks', 2 ** 52, 1, errno.EFBIG],
+	['what is no number of a byte', 2 ** 63, 1, errno.EFBIG],
+] as const) {
+	rule('5.2.20', `asked for ${title}`, t => {
+		const mount = mounted(t);
+		const {kernel} = mount;
+		const file = mount.patchwork();
+		const {atomic: _refused, ...ops} = beginOps;
+		for (const [name, flags] of Object.entries({read: 0, ...ops})) {
+			t.is(
+				errnoOf(() => kernel.begin(file, position, length, flags)),
+				refusal,
+				name,
+			);
+		}
+		mount.endsClean();
+	});
+}
+
+rule('5.2.20', 'asked for more than a file can have, it is not given', t => {
+	const mount = mounted(t);
+	const {kernel} = mount;
+	const file = mount.patchwork();
+	t.is(typeOf(kernel.begin(file, 2 * blockSize, 2 ** 62, 0)), 'hole');
+	t.is(
+		errnoOf(() => kernel.begin(file, 2 * blockSize, 2 ** 62, beginOps.write)),
+		errno.EFBIG,
+	);
+	mount.endsClean();
+});
+
+rule('5.2.20', 'asked of a file that was forgotten', t => {
+	const mount = mounted(t);
+	const {kernel} = mount;
+	const file = mount.patchwork();
+	kernel.unlink(kernel.root(), 'file');
+	kernel.evict(file);
+	for (const flags of [0, beginOps.write, beginOps.writeback]) {
+		t.is(
+			errnoOf(() => kernel.begin(file, 0, blockSize, flags)),
+			errno.ESTALE,
+		);
+	}
+	t.is(
+		errnoOf(() => kernel.ioend(file, 0, blockSize, ioendFlags.unwritten)),
+		errno.ESTALE,
+	);
+	mount.endsClean();
+});
+
+rule('5.5.4', 'a file that grows up to the last byte is given no more than that ahead', t => {
+	const mount = mounted(t);
+	const {kernel} = mount;
+	const file = mount.newFile();
+	const piece = 300 * blockSize;
+	const largest = (2 ** 32 - 1) * blockSize;
+	for (const position of [largest - 2 * piece, largest - piece]) {
+		t.is(
+			errnoOf(() => kernel.write(file, position, filled(piece))),
+			0,
+		);
+	}
+	kernel.close(file);
+	t.is(mount.lookedUp().size, largest);
+	mount.endsClean();
 });

@@ -10,6 +10,7 @@ import {
 	fileBytes,
 	filled,
 	mounted,
+	plain,
 	scripted,
 	spoilt,
 	typeOf,
@@ -337,5 +338,83 @@ rule('5.4.3', 'an append within a block that has the size already leaves it', t 
 	const mount = mounted(t);
 	const file = mount.patchwork();
 	t.is(mount.kernel.ioend(file, 0, fileBytes - 1, ioendFlags.append), fileBytes);
+	mount.endsClean();
+});
+
+for (const [title, position, written, flags, refusal] of [
+	['far beyond the largest file', 2 ** 52, 4096, ioendFlags.append, errno.EFBIG],
+	['more than the largest file has', 0, 2 ** 52, ioendFlags.append, errno.EFBIG],
+	['where no number reaches', 2 ** 63, 2 ** 62, ioendFlags.append, errno.EFBIG],
+	['unwritten space of a TiB', 0, 2 ** 40, ioendFlags.unwritten, errno.EINVAL],
+	['unwritten space beyond all', 2 ** 62, 2 ** 40, ioendFlags.unwritten, errno.EFBIG],
+] as const) {
+	rule('5.4.13', `written, it is said: ${title}`, t => {
+		const mount = mounted(t);
+		const {kernel} = mount;
+		const file = mount.patchwork();
+		t.is(
+			errnoOf(() => kernel.ioend(file, position, written, flags)),
+			refusal,
+		);
+		kernel.evict(file);
+		t.is(mount.lookedUp().size, fileBytes);
+		mount.endsClean();
+	});
+}
+
+rule('5.4.8', 'what a file that was forgotten has lost is told by sync', t => {
+	const mount = mounted(t);
+	const {kernel} = mount;
+	const file = mount.patchwork();
+	const nowhere = 2 * blockSize;
+	t.is(
+		errnoOf(() => kernel.ioend(file, nowhere, blockSize, ioendFlags.unwritten)),
+		errno.EINVAL,
+	);
+	kernel.evict(file);
+	t.is(
+		errnoOf(() => kernel.sync()),
+		errno.EINVAL,
+	);
+	kernel.sync();
+	mount.endsClean();
+});
+
+rule('5.4.1', 'a full disk has room for what the tree grows by', t => {
+	const mount = mounted(t, {options: [...plain, '-m', '0']});
+	const {kernel} = mount;
+	const file = mount.newFile();
+	const blocks = 1000;
+	kernel.fallocate(file, 0, 0, blocks * blockSize);
+	const all = mount.newFile('all');
+	for (let size = 4096, at = 0; size >= 1; ) {
+		if (errnoOf(() => kernel.fallocate(all, 0, at * blockSize, size * blockSize)) === 0) at += size;
+		else size = Math.floor(size / 2);
+	}
+	// Every other block: as many extents as there are blocks.
+	for (let block = 0; block < blocks; block += 2) {
+		kernel.writeDirect(file, block * blockSize, filled(blockSize));
+	}
+	kernel.evict(file);
+	const found = kernel.read(mount.lookedUp(), 0, blocks * blockSize);
+	t.true(found.every((byte, at) => byte === (Math.floor(at / blockSize) % 2 === 0 ? 7 : 0)));
+	mount.endsClean();
+});
+
+rule('5.4.1', 'at once, what lies in a thousand pieces, with a small journal', t => {
+	const mount = mounted(t, {options: [...plain, '-J', 'size=1']});
+	const {kernel} = mount;
+	const [file, other] = [mount.newFile(), mount.newFile('other')];
+	const blocks = 1200;
+	for (let block = 0; block < blocks; block++) {
+		for (const each of [file, other]) kernel.fallocate(each, 1, block * blockSize, blockSize);
+	}
+	const length = blocks * blockSize - 100;
+	kernel.write(file, 0, filled(length));
+	kernel.fsync(file);
+	kernel.evict(file);
+	const again = mount.lookedUp();
+	t.is(again.size, length);
+	t.deepEqual(kernel.read(again, 0, length), filled(length));
 	mount.endsClean();
 });

@@ -16,6 +16,27 @@ rule('5.6.2', 'freezing brings all to the medium', t => {
 	mount.endsClean();
 });
 
+rule('5.6.2', 'what is closed or forgotten while frozen changes nothing before the thaw', t => {
+	const mount = mounted(t);
+	const {kernel, device} = mount;
+	const file = mount.newFile();
+	kernel.write(file, 0, filled(600 * blockSize));
+	const gone = mount.newFile('gone');
+	kernel.write(gone, 0, filled(600 * blockSize));
+	kernel.unlink(kernel.root(), 'gone');
+	kernel.freeze();
+	const frozen = device.bytes.slice();
+	for (const each of [file, gone]) {
+		kernel.wire.ask('RELEASE', {nodeId: each.id});
+		kernel.evict(each);
+	}
+	t.false(mount.volume.transactions?.isOpen ?? true);
+	t.deepEqual(device.bytes, frozen);
+	kernel.thaw();
+	t.true(mount.volume.transactions?.isOpen ?? false);
+	mount.endsClean();
+});
+
 rule('5.6.4', 'after a shutdown nothing is changed any more', t => {
 	const mount = mounted(t);
 	const {kernel} = mount;

@@ -8,6 +8,7 @@ import {
 	fileBytes,
 	filled,
 	mounted,
+	mountedAgain,
 	scripted,
 	spoilt,
 	typeOf,
@@ -279,5 +280,56 @@ rule('7.7.1', 'the layout of a swap file is asked for past the cache', t => {
 	t.true(found.length > 0 && found.every(each => each.startsWith('(B,40000000)')));
 	kernel.close(file);
 	kernel.close(file);
+	mount.endsClean();
+});
+
+for (const [title, mode, position, length] of [
+	['a punched hole', 3, 0, 4 * blockSize],
+	['zeros', 16, 0, 4 * blockSize],
+	['space', 1, 0, 4 * blockSize],
+	['space behind what is being written', 1, 700 * blockSize, 4 * blockSize],
+] as const) {
+	rule('7.5.4', `${title}, while what was given ahead is being written to`, t => {
+		const mount = mounted(t);
+		const {kernel} = mount;
+		const file = mount.newFile();
+		const piece = 300 * blockSize;
+		const [first, second] = [filled(piece, 1), filled(piece, 2)];
+		kernel.write(file, 0, first);
+		kernel.fsync(file);
+		kernel.write(file, piece, second);
+		// The kernel waits for what it writes in the range alone, and tells of the rest afterwards.
+		const place = kernel.begin(file, piece, blockSize, beginOps.writeback);
+		t.is(typeOf(place), 'unwritten');
+		t.true(place.length >= BigInt(piece));
+		const fields = {mode, offset: position, length};
+		t.is(kernel.wire.ask('FALLOCATE', {nodeId: file.id, fields}).error, 0);
+		mount.device.write(Number(place.address), second);
+		const flags = ioendFlags.writeback | ioendFlags.unwritten | ioendFlags.append;
+		t.is(kernel.ioend(file, piece, piece, flags), 2 * piece);
+		kernel.wire.ask('RELEASE', {nodeId: file.id});
+		kernel.wire.ask('SYNCFS', {nodeId: 1});
+		const again = mountedAgain(t, mount);
+		t.is(Buffer.compare(again.kernel.read(again.lookedUp(), piece, piece), second), 0);
+		again.endsClean();
+	});
+}
+
+rule('7.5.4', 'space asked for where some was given ahead stays after the close', t => {
+	const mount = mounted(t);
+	const {kernel} = mount;
+	const file = mount.newFile();
+	kernel.write(file, 0, filled(300 * blockSize));
+	kernel.fallocate(file, 1, 400 * blockSize, 4 * blockSize);
+	kernel.close(file);
+	const kinds = kernel
+		.report(file, 0, 500 * blockSize)
+		.map(each => [typeOf(each), Number(each.offset) / blockSize]);
+	t.deepEqual(kinds, [
+		['mapped', 0],
+		['hole', 300],
+		['unwritten', 400],
+		['hole', 404],
+	]);
 	mount.endsClean();
 });
