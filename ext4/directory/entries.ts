@@ -35,7 +35,7 @@ export type EntryRules = {
 /** What the bytes of an entry depend on. */
 export type EntryForm = Pick<EntryRules, 'blockSize' | 'hasTypes' | 'hasChecksums' | 'hasHashes'>;
 
-export function rulesOf(volume: Volume, directory: Inode): EntryRules {
+export function rulesOf(volume: Volume, directory: Pick<Inode, 'flags'>): EntryRules {
 	const {features, geometry} = volume;
 	const has = (flag: number) => (directory.flags & flag) !== 0;
 	const isEncrypted = has(inodeFlags.encrypted) && features.has('encrypt');

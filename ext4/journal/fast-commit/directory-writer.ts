@@ -12,6 +12,7 @@ import {
 } from '../../directory/blocks.ts';
 import {foldName} from '../../directory/casefold.ts';
 import {
+	checkEntries,
 	type EntryForm,
 	type EntryRules,
 	entryNameLength,
@@ -31,7 +32,6 @@ import {
 } from '../../directory/entry-edits.ts';
 import {hashName} from '../../directory/hash.ts';
 import {LeafWalk, openTree, type TreeRoot} from '../../directory/hash-tree.ts';
-import {readInlineDirectory} from '../../directory/inline.ts';
 import {assert, CorruptError} from '../../errors.ts';
 import {recordLengthMin} from '../../layout/directory.ts';
 import {dx_root} from '../../layout/htree.ts';
@@ -105,17 +105,19 @@ class DirectoryWriter {
 
 	#writeInline(): void {
 		const inode = this.#inode;
-		const {base} = inode;
 		const {newParent} = this.#edits;
-		const isOld = newParent === undefined && base !== undefined;
-		// Checks every entry, so that what follows may walk them.
-		if (isOld) readInlineDirectory(this.#volume, base, rulesOf(this.#volume, base));
 		const stretches = inlineStretches(inode);
 		if (newParent !== undefined) {
 			setInlineParent(inode, newParent);
 			for (const stretch of stretches) {
 				clearEntries(this.#inlineArea(stretch), this.#form.blockSize);
 			}
+		}
+		// As they are in the record, whatever the inode held before: what follows walks them.
+		for (const stretch of stretches) {
+			const area = this.#inlineArea(stretch);
+			const rules = rulesOf(this.#volume, inode);
+			checkEntries({...area, inode: inode.number, block: undefined}, rules);
 		}
 		const wanted = wantedOf(this.#edits);
 		for (const stretch of stretches) {

@@ -227,6 +227,37 @@ for (const form of Object.keys(forms)) {
 	});
 }
 
+for (const [problem, length] of [
+	['leads nowhere', 0],
+	['leads out of its inode', 253 - 44],
+	['reaches beyond the end', 4000],
+] as const) {
+	itest(`an entry in a recorded inode that ${problem} is corruption`, t => {
+		const image = makeImage('inline_data');
+		const a = image.inodeOf('/a');
+		const [one, file] = [
+			image.inodeOf('/a/one'),
+			image.newFields({mode: fileMode, links: 1}).slice(0, 160),
+		];
+		const recordLengthAt = 0x28 + 8; // Behind the parent's number, of the first entry.
+		const recorded = withNumber(image.fieldsOf(a, 256), recordLengthAt, length);
+		const made = withNumber(image.newInlineDirectory(2), recordLengthAt, length);
+		for (const write of [
+			(commits: FastCommitBuilder) => commits.inode(a, recorded).entry('unlink', a, one, 'one'),
+			(commits: FastCommitBuilder) =>
+				commits
+					.inode(newInode, made)
+					.inode(newInode + 1, file)
+					.entry('create', newInode, newInode + 1, 'file'),
+		]) {
+			t.throws(() => replay(image, write), {
+				instanceOf: CorruptError,
+				code: 'EXT4_BAD_DIRECTORY_ENTRY',
+			});
+		}
+	});
+}
+
 itest('the number of a removed file may be another file in the next record', t => {
 	const image = makeImage('metadata_csum, 64bit');
 	const a = image.inodeOf('/a');
