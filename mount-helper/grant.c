@@ -15,10 +15,18 @@ static bool is_file(int image) {
 	return fstat(image, &facts) == 0 && S_ISREG(facts.st_mode);
 }
 
+/* The kernel moves data on devices alone: where there is to be none, nobody needs the right. */
 static void ask_kernel(struct grant *grant, const struct options *options,
-                       const struct policy *policy, int fuse) {
-	if (options->iomap) {
-		grant->iomap = policy->iomap ? iomap_grant(fuse, &grant->iomap_error) : IOMAP_POLICY;
+                       const struct policy *policy, int fuse, int image) {
+	if (!options->iomap) {
+		return;
+	}
+	if (!policy->iomap) {
+		grant->iomap = IOMAP_POLICY;
+	} else if (is_file(image) && !policy->loop) {
+		grant->iomap = iomap_withhold(fuse, &grant->iomap_error);
+	} else {
+		grant->iomap = iomap_grant(fuse, &grant->iomap_error);
 	}
 }
 
@@ -38,7 +46,7 @@ static bool attach(struct grant *grant, const struct options *options, int *imag
 bool grant_before_mount(struct grant *grant, const struct options *options,
                         const struct policy *policy, int fuse, int *image) {
 	*grant = (struct grant){.iomap = IOMAP_UNASKED, .loop_answer = LOOP_UNWANTED};
-	ask_kernel(grant, options, policy, fuse);
+	ask_kernel(grant, options, policy, fuse, *image);
 	/* Who mounts with this right grants it, too, whatever was said above. */
 	if (!privileges_forgo(CAP_SYS_RAWIO)) {
 		report_failure(FAIL_INTERNAL, errno, "cannot give up CAP_SYS_RAWIO");
@@ -49,11 +57,11 @@ bool grant_before_mount(struct grant *grant, const struct options *options,
 		               options->image);
 		return false;
 	}
-	if (!options->loop && (grant->iomap != IOMAP_GRANTED || !is_file(*image))) {
+	if (grant->iomap == IOMAP_WITHHELD) {
+		grant->loop_answer = LOOP_POLICY;
 		return true;
 	}
-	if (!policy->loop) {
-		grant->loop_answer = LOOP_POLICY;
+	if (!options->loop && (grant->iomap != IOMAP_GRANTED || !is_file(*image))) {
 		return true;
 	}
 	if (!attach(grant, options, image) && options->loop) {

@@ -27,6 +27,7 @@ const char *iomap_name(enum iomap answer) {
 		[IOMAP_KERNEL] = "kernel",
 		[IOMAP_SWITCH] = "switch",
 		[IOMAP_POLICY] = "policy",
+		[IOMAP_WITHHELD] = "withheld",
 		[IOMAP_PERMISSION] = "permission",
 		[IOMAP_FAILED] = "failed",
 	};
@@ -62,6 +63,13 @@ enum iomap iomap_grant(int fuse, int *error) {
 	*error = ioctl(fuse, GRANT) == 0 ? 0 : errno;
 	privileges_lower();
 	return answer_of(*error);
+}
+
+enum iomap iomap_withhold(int fuse, int *error) {
+	privileges_raise();
+	enum iomap answer = iomap_ask(fuse, error);
+	privileges_lower();
+	return answer == IOMAP_GRANTED ? IOMAP_WITHHELD : answer;
 }
 
 enum iomap iomap_ask(int fuse, int *error) {

@@ -42,7 +42,8 @@ export function planDataPath(
 	return reason === undefined ? {dialect: v7} : {reason};
 }
 
-function whyNotGranted({iomap: {answer, detail}}: Grant): string | undefined {
+function whyNotGranted(grant: Grant): string | undefined {
+	const {answer, detail} = grant.iomap;
 	switch (answer) {
 		case 'granted':
 			return undefined;
@@ -52,6 +53,8 @@ function whyNotGranted({iomap: {answer, detail}}: Grant): string | undefined {
 			return 'FUSE iomap is off in this kernel (as root, "echo 1 >/sys/module/fuse/parameters/enable_iomap")';
 		case 'policy':
 			return '/etc/ext4box.conf forbids FUSE iomap ("iomap no")';
+		case 'withheld':
+			return onFile(grant);
 		case 'permission':
 			return 'who mounted had no right to FUSE iomap: the installed helper has it, and root';
 		case 'unasked':
@@ -76,11 +79,13 @@ function whyNoLoop({loop}: Grant): string {
 	}
 }
 
+function onFile(grant: Grant): string {
+	return `the image is a file, and the kernel moves data on block devices alone; ${whyNoLoop(grant)}`;
+}
+
 function whyUnfit(grant: Grant, image: ImageFacts, pageBytes: number): string | undefined {
 	const {isBlockDevice, blockSize, sectorBytes, isReplayedInMemory} = image;
-	if (!isBlockDevice) {
-		return `the image is a file, and the kernel moves data on block devices alone; ${whyNoLoop(grant)}`;
-	}
+	if (!isBlockDevice) return onFile(grant);
 	if (blockSize > pageBytes) return `blocks of ${blockSize} bytes are larger than a page`;
 	if (sectorBytes > blockSize) {
 		return `the device's sectors of ${sectorBytes} bytes are larger than blocks of ${blockSize}`;

@@ -6,11 +6,12 @@ export const grantVariable = 'EXT4BOX_GRANT';
 
 /**
  * Whether the kernel may move data itself: `unasked` where the mount is not to have it; else why not:
- * the kernel has none, its switch is off, a policy forbids it, nobody had the right, or an error.
+ * the kernel has none, its switch is off, a policy forbids it, there is to be no device for it, nobody had the
+ * right, or an error.
  */
 export type IomapAnswer = (typeof iomapAnswers)[number];
 const iomapAnswers = [
-	...(['unasked', 'granted', 'kernel', 'switch', 'policy'] as const),
+	...(['unasked', 'granted', 'kernel', 'switch', 'policy', 'withheld'] as const),
 	...(['permission', 'failed'] as const),
 ] as const;
 

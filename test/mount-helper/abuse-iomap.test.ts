@@ -21,6 +21,8 @@ const cases = new Abuse('abuse-iomap', why);
 
 /** The first of the helper's ioctls is that by which it marks /dev/fuse. */
 const granting = 'ioctl:retval=0:when=1';
+/** It asks what the kernel would grant. */
+const supporting = 'ioctl:retval=0:poke_exit=@arg3=0300000000000000:when=1';
 const traced = ['ioctl', 'fsopen', 'fsmount', 'execve'];
 /** FUSE_DEV_IOC_ADD_IOMAP: _IO(229, 101). */
 const mark = /^ioctl\(\d+, _IOC\(_IOC_NONE, 0xe5, 0x65, 0\)/;
@@ -100,12 +102,19 @@ cases.abuse(
 	},
 );
 
-cases.abuse('iomap: granted, and no loop device permitted: the file, and why', async (t, place) => {
-	await start(t, place, [granting]);
-	t.is(toldTo(cases.server()), 'EXT4BOX_GRANT=iomap\tgranted\t\nloop\tpolicy\t\n');
-	t.is(readlinkSync(`/proc/${cases.server()}/fd/4`), place.image);
-	t.deepEqual(loopsBelow(place.folder), []);
-});
+cases.abuse(
+	'iomap: not granted where no loop device is permitted: the file, and why',
+	async (t, place) => {
+		const run = await start(t, place, [supporting]);
+		t.is(toldTo(cases.server()), 'EXT4BOX_GRANT=iomap\twithheld\t\nloop\tpolicy\t\n');
+		t.false(
+			run.lines().some(line => mark.test(line)),
+			'the right to it was given',
+		);
+		t.is(readlinkSync(`/proc/${cases.server()}/fd/4`), place.image);
+		t.deepEqual(loopsBelow(place.folder), []);
+	},
+);
 
 cases.abuse('iomap: granted, and no loop device to be had: the file, and why', async (t, place) => {
 	const {image, mountpoint} = await fileOfAnother(t, cases, place, 'loop yes');
@@ -171,7 +180,7 @@ cases.abuse('iomap: the right to grant it is gone before the mount is made', asy
 
 /** By fusermount3, which mounts with rights of its own: the helper, without any, asks what came of it. */
 for (const [what, injection, told] of [
-	['has come by it', 'ioctl:retval=0:poke_exit=@arg3=0300000000000000:when=1', 'granted\t'],
+	['has come by it', supporting, 'granted\t'],
 	['has not', 'ioctl:retval=0:poke_exit=@arg3=0000000000000000:when=1', 'permission\t'],
 	['can not have it from this kernel', 'ioctl:error=ENOTTY:when=1', 'kernel\t'],
 	['is told something else', 'ioctl:error=EIO:when=1', 'failed\tInput/output error'],
