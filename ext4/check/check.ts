@@ -126,12 +126,13 @@ export function* check(
 	for (const {code, place, values} of opened.findings) state.report(code, place, values);
 	const fixed = new FixedPlaces(state);
 	const refusal = checkVolume(state, fixed);
+	fixed.release();
 	yield* state.takeFindings(true);
 	if (refusal !== undefined) return summarize(state, opened, 'refused', refusal);
 	state.inodes = new InodeFacts(state.geometry, scannedInodes(state));
 	// Orphans wait for the mount after a crash; after a clean end there are none.
 	if (opened.recovery !== undefined) gatherOrphans(state);
-	const inodes: Pass = () => checkInodes(state, fixed, options.jobs);
+	const inodes: Pass = () => checkInodes(state, options.jobs);
 	for (const [name, pass] of [['inodes', inodes] as const, ...laterPasses]) {
 		state.pass = name;
 		state.setProgress(0, 1);

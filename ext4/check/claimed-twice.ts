@@ -5,7 +5,7 @@
 import {inodeFlags, reservedInode} from '../layout/inode.ts';
 import {BlockMapWalker} from './block-map.ts';
 import {ExtentWalker} from './extents.ts';
-import type {FixedPlaces} from './fixed.ts';
+import {FixedPlaces} from './fixed.ts';
 import {InodeBytes} from './inode-bytes.ts';
 import {factFlags} from './inode-facts.ts';
 import {Mapped} from './mapped.ts';
@@ -18,13 +18,14 @@ const chunkBytes = 1 << 20;
 
 type Claim = {readonly start: number; readonly end: number; readonly inode: number};
 
-export function* tellClaimedTwice(state: CheckState, fixed: FixedPlaces): Generator<void> {
+export function* tellClaimedTwice(state: CheckState): Generator<void> {
 	const claims: Claim[] = [];
 	const add = (start: number, length: number, inode: number) => {
 		addTwice(state, claims, start, length, inode);
 	};
 	yield* walkAgain(state, add);
 	if (claims.length >= claimsMax) state.giveUp('too many blocks are claimed more than once');
+	const fixed = new FixedPlaces(state);
 	claims.sort((a, b) => a.start - b.start || a.inode - b.inode);
 	for (let index = 0; index < claims.length; index++) {
 		tell(state, fixed, claims, index);

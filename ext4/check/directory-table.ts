@@ -18,6 +18,29 @@ function shared(bytesEach: number, count: number): SharedArrayBuffer {
 	return new SharedArrayBuffer(bytesEach * count);
 }
 
+/** Which run is the first of each row. */
+function runStartsOf(rows: Float64Array): Uint32Array {
+	const starts = new Uint32Array(rows.length / directoryWidth);
+	let run = 0;
+	for (let row = 0; row < starts.length; row++) {
+		starts[row] = run;
+		run += rows[row * directoryWidth + 4] ?? 0;
+	}
+	return starts;
+}
+
+/** Rows in ascending order of inode: those whose mappings took further reads come later than their neighbours. */
+function orderOf(rows: Float64Array): Uint32Array {
+	const order = new Uint32Array(rows.length / directoryWidth);
+	const inodeOf = (row: number) => rows[row * directoryWidth] ?? 0;
+	let isInOrder = true;
+	for (let row = 0; row < order.length; row++) {
+		order[row] = row;
+		if (row > 0 && inodeOf(row) < inodeOf(row - 1)) isInOrder = false;
+	}
+	return isInOrder ? order : order.sort((a, b) => inodeOf(a) - inodeOf(b));
+}
+
 export class DirectoryTable {
 	readonly inodes: Uint32Array;
 	readonly generations: Uint32Array;
@@ -35,7 +58,10 @@ export class DirectoryTable {
 	/** The inode that its `..` names; 0 for none. Filled by pass 2. */
 	readonly dotDots: Uint32Array;
 
-	/** Puts the pieces together, whatever the order of inodes in them. */
+	/**
+	 * Puts the pieces together, which are in ascending order of inode; in each of them inodes may come
+	 * in any.
+	 */
 	constructor(pieces: readonly FoundDirectories[]) {
 		let count = 0;
 		let runCount = 0;
@@ -57,41 +83,26 @@ export class DirectoryTable {
 	}
 
 	#fill(pieces: readonly FoundDirectories[]): void {
-		const {count} = this;
-		const rows = new Float64Array(count * directoryWidth);
-		const firstRuns = new Uint32Array(count);
-		const runs = new Float64Array(this.runLogicals.length * runWidth);
-		let row = 0;
+		let index = 0;
 		let run = 0;
 		for (const {directories, directoryRuns} of pieces) {
-			rows.set(directories, row * directoryWidth);
-			runs.set(directoryRuns, run * runWidth);
-			for (let at = 0; at < directories.length; at += directoryWidth, row++) {
-				firstRuns[row] = run;
-				run += directories[at + 4] ?? 0;
+			const runStarts = runStartsOf(directories);
+			for (const row of orderOf(directories)) {
+				const at = row * directoryWidth;
+				this.inodes[index] = directories[at] ?? 0;
+				this.generations[index] = directories[at + 1] ?? 0;
+				this.flags[index] = directories[at + 2] ?? 0;
+				this.lengthsBlocks[index] = directories[at + 3] ?? 0;
+				this.firstRuns[index++] = run;
+				let source = (runStarts[row] ?? 0) * runWidth;
+				for (let left = directories[at + 4] ?? 0; left > 0; left--, run++, source += runWidth) {
+					this.runLogicals[run] = directoryRuns[source] ?? 0;
+					this.runPhysicals[run] = directoryRuns[source + 1] ?? 0;
+					this.runLengths[run] = directoryRuns[source + 2] ?? 0;
+				}
 			}
 		}
-		const inodeOf = (index: number) => rows[index * directoryWidth] ?? 0;
-		// Those whose mappings took further reads come later than their neighbours.
-		const order = Uint32Array.from({length: count}, (_, index) => index);
-		order.sort((a, b) => inodeOf(a) - inodeOf(b));
-		let into = 0;
-		for (let index = 0; index < count; index++) {
-			const from = order[index] ?? 0;
-			const at = from * directoryWidth;
-			this.inodes[index] = rows[at] ?? 0;
-			this.generations[index] = rows[at + 1] ?? 0;
-			this.flags[index] = rows[at + 2] ?? 0;
-			this.lengthsBlocks[index] = rows[at + 3] ?? 0;
-			this.firstRuns[index] = into;
-			let source = (firstRuns[from] ?? 0) * runWidth;
-			for (let left = rows[at + 4] ?? 0; left > 0; left--, into++, source += runWidth) {
-				this.runLogicals[into] = runs[source] ?? 0;
-				this.runPhysicals[into] = runs[source + 1] ?? 0;
-				this.runLengths[into] = runs[source + 2] ?? 0;
-			}
-		}
-		this.firstRuns[count] = into;
+		this.firstRuns[index] = run;
 	}
 
 	get count(): number {

@@ -6,7 +6,7 @@
 import {firstBlockOfGroup, hasSuperblockCopy} from '../groups.ts';
 import {ext4_super_block} from '../layout/superblock.ts';
 import type {FindingCode} from './codes.ts';
-import {NumberList} from './number-list.ts';
+import {release} from './number-list.ts';
 import {type CheckState, groupProblem} from './state.ts';
 
 const kinds = ['superblock', 'descriptors', 'block bitmap', 'inode bitmap', 'inode table'] as const;
@@ -27,40 +27,41 @@ const conflictCodes: readonly FindingCode[] = [
 ];
 
 export class FixedPlaces {
-	/** By start; start, end, kind and group of each stretch. */
-	readonly #starts: Float64Array;
-	readonly #ends: Float64Array;
-	readonly #kinds: Uint8Array;
-	readonly #groups: Uint32Array;
+	/** Start, end, kind and group of each stretch. */
+	readonly #starts: Float64Array<ArrayBuffer>;
+	readonly #ends: Float64Array<ArrayBuffer>;
+	readonly #kinds: Uint8Array<ArrayBuffer>;
+	readonly #groups: Uint32Array<ArrayBuffer>;
+	/** Of the stretches, by start. */
+	readonly #order: Uint32Array<ArrayBuffer>;
 
 	constructor(state: CheckState) {
-		const rows = new NumberList();
-		const add = (start: number, length: number, kind: number, group: number) => {
-			if (length <= 0) return;
-			rows.push(start);
-			rows.push(start + length);
-			rows.push(kind);
-			rows.push(group);
-		};
-		for (let group = 0; group < state.geometry.groupCount; group++) addGroup(state, group, add);
-		const {s_mmp_block} = mmpBlockOf(state);
-		if (state.isBlock(s_mmp_block)) add(s_mmp_block, 1, kindOf.superblock, 0);
-		const all = rows.view();
-		const count = all.length / 4;
-		const order = Uint32Array.from({length: count}, (_, index) => index).sort(
-			(a, b) =>
-				(all[a * 4] ?? 0) - (all[b * 4] ?? 0) || (all[a * 4 + 2] ?? 0) - (all[b * 4 + 2] ?? 0),
-		);
+		let count = 0;
+		addAll(state, () => count++);
 		this.#starts = new Float64Array(count);
 		this.#ends = new Float64Array(count);
 		this.#kinds = new Uint8Array(count);
 		this.#groups = new Uint32Array(count);
-		for (let index = 0; index < count; index++) {
-			const from = (order[index] ?? 0) * 4;
-			this.#starts[index] = all[from] ?? 0;
-			this.#ends[index] = all[from + 1] ?? 0;
-			this.#kinds[index] = all[from + 2] ?? 0;
-			this.#groups[index] = all[from + 3] ?? 0;
+		this.#order = new Uint32Array(count);
+		let index = 0;
+		addAll(state, (start, length, kind, group) => {
+			this.#starts[index] = start;
+			this.#ends[index] = start + length;
+			this.#kinds[index] = kind;
+			this.#groups[index] = group;
+			this.#order[index] = index++;
+		});
+		this.#order.sort(
+			(a, b) =>
+				(this.#starts[a] ?? 0) - (this.#starts[b] ?? 0) ||
+				(this.#kinds[a] ?? 0) - (this.#kinds[b] ?? 0),
+		);
+	}
+
+	/** Gives its memory back; nothing is known of any place from then on. */
+	release(): void {
+		for (const column of [this.#starts, this.#ends, this.#kinds, this.#groups, this.#order]) {
+			release(column);
 		}
 	}
 
@@ -68,7 +69,7 @@ export class FixedPlaces {
 	claim(state: CheckState): void {
 		let end = 0;
 		let before = -1;
-		for (let index = 0; index < this.#starts.length; index++) {
+		for (const index of this.#order) {
 			const start = this.#starts[index] ?? 0;
 			if (start < end && before >= 0) this.#tellConflict(state, before, index);
 			state.claims.mark(start, (this.#ends[index] ?? 0) - start);
@@ -96,12 +97,13 @@ export class FixedPlaces {
 	/** What fixed thing lies in a block; undefined for none. */
 	at(block: number): string | undefined {
 		let low = 0;
-		let high = this.#starts.length - 1;
+		let high = this.#order.length - 1;
 		while (low <= high) {
 			const middle = (low + high) >>> 1;
-			if ((this.#starts[middle] ?? 0) > block) high = middle - 1;
-			else if ((this.#ends[middle] ?? 0) <= block) low = middle + 1;
-			else return `the ${kinds[this.#kinds[middle] ?? 0]} of group ${this.#groups[middle]}`;
+			const index = this.#order[middle] ?? 0;
+			if ((this.#starts[index] ?? 0) > block) high = middle - 1;
+			else if ((this.#ends[index] ?? 0) <= block) low = middle + 1;
+			else return `the ${kinds[this.#kinds[index] ?? 0]} of group ${this.#groups[index]}`;
 		}
 		return undefined;
 	}
@@ -115,6 +117,16 @@ function mmpBlockOf(state: CheckState): {readonly s_mmp_block: number} {
 }
 
 type Add = (start: number, length: number, kind: number, group: number) => void;
+
+/** Calls `add` for each stretch; none is empty. */
+function addAll(state: CheckState, add: Add): void {
+	const addAny: Add = (start, length, kind, group) => {
+		if (length > 0) add(start, length, kind, group);
+	};
+	for (let group = 0; group < state.geometry.groupCount; group++) addGroup(state, group, addAny);
+	const {s_mmp_block} = mmpBlockOf(state);
+	if (state.isBlock(s_mmp_block)) add(s_mmp_block, 1, kindOf.superblock, 0);
+}
 
 function addGroup(state: CheckState, index: number, add: Add): void {
 	const {superblock, geometry} = state;

@@ -6,7 +6,7 @@ import {NumberList} from './number-list.ts';
 import {noTotals, type Totals, type Usage, type UsageKind} from './state.ts';
 
 /** Rows of numbers, `width` to a row. */
-export type Rows = Float64Array;
+export type Rows = Float64Array<ArrayBuffer>;
 
 export type Harvest = {
 	readonly totals: Totals;
@@ -44,15 +44,16 @@ export class Harvester {
 		project: new Map<number, Usage>(),
 	};
 
+	/** Gives away what was brought together. */
 	finish(): Harvest {
 		return {
 			totals: this.totals,
-			directories: this.directories.view().slice(),
-			directoryRuns: this.directoryRuns.view().slice(),
-			xattrBlocks: this.xattrBlocks.view().slice(),
-			heldValues: this.heldValues.view().slice(),
-			holders: this.holders.view().slice(),
-			policies: this.policies.view().slice(),
+			directories: this.directories.take(),
+			directoryRuns: this.directoryRuns.take(),
+			xattrBlocks: this.xattrBlocks.take(),
+			heldValues: this.heldValues.take(),
+			holders: this.holders.take(),
+			policies: this.policies.take(),
 			usage: this.usage,
 		};
 	}

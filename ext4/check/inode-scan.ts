@@ -18,6 +18,7 @@ import {
 	hasBadFields,
 } from './inode-fields.ts';
 import {InodeMapping} from './inode-mapping.ts';
+import {release} from './number-list.ts';
 import {checkReservedInode} from './reserved-inodes.ts';
 import {type CheckState, groupProblem} from './state.ts';
 import {Symlinks} from './symlinks.ts';
@@ -64,6 +65,7 @@ export class InodeScan {
 				yield wanted / inodeSize;
 			}
 		}
+		release(chunk);
 		this.#mapping.finishAside();
 		this.#symlinks.finishAside();
 	}

@@ -9,33 +9,32 @@ import type {CheckJobs} from './check.ts';
 import {tellClaimedTwice} from './claimed-twice.ts';
 import {DirectoryTable} from './directory-table.ts';
 import {policies} from './encryption-policy.ts';
-import type {FixedPlaces} from './fixed.ts';
 import {addUsage, type Harvest, policyWidth} from './harvest.ts';
 import {checkHeldValues} from './held-values.ts';
 import {InodeScan} from './inode-scan.ts';
+import {release} from './number-list.ts';
 import type {CheckState, Totals, UsageKind} from './state.ts';
 
 /** Pieces a worker; several each, as some groups have more in them than others. */
 const tasksPerJob = 8;
 
-export function* checkInodes(
-	state: CheckState,
-	fixed: FixedPlaces,
-	jobs: CheckJobs | undefined,
-): Generator<void> {
+export function* checkInodes(state: CheckState, jobs: CheckJobs | undefined): Generator<void> {
 	const harvests: Harvest[] = [];
 	if (jobs === undefined || jobs.count < 2) yield* scanHere(state, harvests);
 	else yield* scanByWorkers(state, jobs, harvests);
 	for (const harvest of harvests) mergeCounts(state, harvest);
 	state.directories = new DirectoryTable(harvests);
+	for (const {directories, directoryRuns} of harvests) {
+		release(directories);
+		release(directoryRuns);
+	}
 	yield;
 	gatherPolicies(state, harvests);
 	const held = yield* checkAttributeBlocks(state, harvests);
 	yield* checkHeldValues(state, harvests, held);
 	checkPolicies(state, harvests);
 	// With shared_blocks, which only reading systems use, files may share them.
-	if (state.claims.hasTwice && !state.features.has('shared_blocks'))
-		yield* tellClaimedTwice(state, fixed);
+	if (state.claims.hasTwice && !state.features.has('shared_blocks')) yield* tellClaimedTwice(state);
 }
 
 function* scanHere(state: CheckState, harvests: Harvest[]): Generator<void> {

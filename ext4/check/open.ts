@@ -19,6 +19,7 @@ import {readSuperblock, type Superblock} from '../superblock.ts';
 import {Volume} from '../volume.ts';
 import type {FindingCode} from './codes.ts';
 import {type FindingPlace, type FindingValues, hex} from './finding.ts';
+import {release} from './number-list.ts';
 import {groupProblem} from './state.ts';
 
 type EarlyFinding = {
@@ -135,6 +136,7 @@ function readDescriptors(
 		}
 		const at = index * blockSize;
 		table.set(bytes.subarray(0, Math.min(bytes.length, table.length - at)), at);
+		release(bytes);
 		index += count;
 	}
 	return shared;

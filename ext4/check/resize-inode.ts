@@ -35,7 +35,7 @@ export function checkResizeInode(state: CheckState): void {
 /** A view of a block, good until the next is read; zeros where it can't be had, which is reported. */
 type BlockReader = (block: number) => DataView<ArrayBuffer>;
 
-const windowBytes = 1 << 20;
+const windowBytes = 1 << 18;
 
 /** The blocks that are kept for descriptors follow each other, and are read many at a time. */
 function readerOf(state: CheckState): BlockReader {

@@ -1,7 +1,8 @@
 /** The thread that runs the passes, so that the main thread can print, and be interrupted. */
 import {type MessagePort, parentPort, workerData} from 'node:worker_threads';
-import {type CheckOptions, check} from '../../ext4/check/check.ts';
+import {type CheckOptions, type CheckTask, check, runCheckTask} from '../../ext4/check/check.ts';
 import type {Finding} from '../../ext4/check/finding.ts';
+import type {SharedState} from '../../ext4/check/state.ts';
 import {type BlockDevice, isExpectedError} from '../../ext4/index.ts';
 import {readSuperblock} from '../../ext4/superblock.ts';
 import type {EngineMessage, EngineSetUp} from './messages.ts';
@@ -42,6 +43,7 @@ function isAsItLies(device: BlockDevice): boolean {
 }
 
 const device = openWindow(window);
+const runHere = (shared: SharedState, task: CheckTask) => runCheckTask(device, shared, task);
 const options: CheckOptions = {
 	maxFindings,
 	progress: progress => {
@@ -49,7 +51,7 @@ const options: CheckOptions = {
 		postFindings();
 		post({kind: 'progress', progress});
 	},
-	...(ports.length > 0 && isAsItLies(device) ? {jobs: new ScanPool(ports, answers)} : {}),
+	...(ports.length > 0 && isAsItLies(device) ? {jobs: new ScanPool(ports, answers, runHere)} : {}),
 };
 
 const findings = check(device, options);
