@@ -30,9 +30,7 @@ export class Bitmaps {
 			const group = this.#group(this.#groupIndexOf(at));
 			const from = Math.floor(at / 2 ** clusterBits) - group.firstCluster;
 			const to = Math.floor(end / 2 ** clusterBits) - group.firstCluster;
-			for (let cluster = from; cluster <= Math.min(to, clustersPerGroup - 1); cluster++) {
-				group.setCluster(cluster, isUsed);
-			}
+			group.setClusters(from, Math.min(to + 1, clustersPerGroup), isUsed);
 			at = (group.firstCluster + clustersPerGroup) * 2 ** clusterBits;
 		}
 	}

@@ -72,8 +72,18 @@ export class GroupEdit {
 		if (isUsed) this.#unusedInodes = Math.min(this.#unusedInodes, behind);
 	}
 
-	/** `index` counts clusters from the group's first. */
-	setCluster(index: number, isUsed: boolean): void {
+	/** Clusters `[from, to)`, counted from the group's first. */
+	setClusters(from: number, to: number, isUsed: boolean): void {
+		const {bytes} = this.#openBlockBits();
+		const done = isUsed ? 0xff : 0;
+		for (let index = from; index < to; ) {
+			// Any number of ranges may lead to the same clusters: what is done already is passed by.
+			if (index % 8 === 0 && index + 8 <= to && bytes[index / 8] === done) index += 8;
+			else this.#setCluster(index++, isUsed);
+		}
+	}
+
+	#setCluster(index: number, isUsed: boolean): void {
 		if (!change(this.#openBlockBits().bytes, index, isUsed)) return;
 		this.#isChanged = true;
 		this.#flags &= ~groupFlags.blockUninit;
@@ -90,7 +100,7 @@ export class GroupEdit {
 		while (this.#searchedTo < this.clusterCount) {
 			const index = this.#searchedTo++;
 			if (isSet(bytes, index)) continue;
-			this.setCluster(index, true);
+			this.#setCluster(index, true);
 			return this.firstCluster + index;
 		}
 		return undefined;
