@@ -9,6 +9,7 @@ import {askStatus} from '../mount/ask-status.ts';
 import type {HelperFailure} from '../mount/failures.ts';
 import {findPrograms, launchUnmount, type Programs, unmountHelper} from '../mount/launch.ts';
 import {
+	dismiss,
 	findOtherNamespaces,
 	findSupervisors,
 	findUsers,
@@ -185,6 +186,7 @@ async function wait(supervisors: readonly Supervisor[], mount: Mount): Promise<s
 			);
 		}
 		statuses.push(status);
+		if (status !== 0 && mount.uid === process.getuid?.()) dismiss(supervisor);
 		const elapsedMs = Math.round(performance.now() - start);
 		log.info(`the server ended ${elapsedMs} ms after the unmount (supervisor ${supervisor.pid})`);
 	}

@@ -200,22 +200,22 @@ export async function waitForEnd(
 		const found = look(pid);
 		if (found?.startTime !== startTime) return 0;
 		const verdict = /^ext4box-end:(\d+)$/.exec(found.name)?.[1];
-		if (verdict !== undefined) {
-			dismiss(pid);
-			return Number(verdict);
-		}
+		if (verdict !== undefined) return Number(verdict);
 		if (limit?.aborted === true) return null;
 		await sleep(pollMs);
 	}
 }
 
-/** The supervisor stays for a while, for its name to be read. */
-function dismiss(pid: number): void {
+/**
+ * Lets a supervisor of our own go, which stays for a while for its name to be read. (Another user's goes by
+ * itself: root would signal whatever that user puts behind its number in this moment.)
+ */
+export function dismiss({pid, startTime}: Supervisor): void {
+	if (startTimeOf(pid) !== startTime) return;
 	try {
 		process.kill(pid, 'SIGTERM');
 	} catch (error) {
-		// It has gone by itself, or is not ours to tell.
-		if (!(error instanceof Error && 'syscall' in error)) throw error;
+		if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
 	}
 }
 

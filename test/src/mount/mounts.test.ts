@@ -1,13 +1,17 @@
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
 import {mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
 import {
 	decodeEscapes,
+	dismiss,
 	isExt4box,
 	mountAt,
 	parseMountinfo,
 	resolveMountpoint,
+	supervisorOf,
 	waitForEnd,
 } from '../../../src/mount/mounts.ts';
 
@@ -102,6 +106,21 @@ test('resolveMountpoint follows links, and asks nothing of what is mounted', t =
 	t.throws(() => resolveMountpoint(join(folder, 'absent/mnt'), []), {code: 'ENOENT'});
 	const dead = parseMountinfo(`9 1 0:9 / ${folder}/far rw - fuse.ext4box x rw,user_id=1\n`);
 	t.is(resolveMountpoint(join(folder, 'far'), dead), join(folder, 'far'));
+});
+
+test('how the server has ended is told by a name, which the process must still bear', async t => {
+	const script = 'printf ext4box-end:28 > /proc/self/comm; echo named; read line';
+	const child = spawn('sh', ['-c', script], {stdio: ['pipe', 'pipe', 'inherit']});
+	const ended = once(child, 'exit');
+	await once(child.stdout, 'data');
+	const found = supervisorOf(child.pid ?? 0) ?? t.fail();
+	t.is(await waitForEnd(found), 28);
+	t.is(await waitForEnd({...found, startTime: '1'}), 0);
+	dismiss({...found, startTime: '1'});
+	t.is(child.exitCode ?? child.signalCode, null);
+	dismiss(found);
+	t.deepEqual(await ended, [null, 'SIGTERM']);
+	dismiss(found);
 });
 
 test('a process that goes on is waited for until the limit', async t => {
