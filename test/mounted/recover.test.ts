@@ -6,44 +6,12 @@ import {execFileSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
 import * as fs from 'node:fs';
 import path from 'node:path';
-import test, {type ExecutionContext} from 'ava';
 import {askStatus} from '../../src/mount/ask-status.ts';
 import {mountAt} from '../../src/mount/mounts.ts';
 import {whyNoLoop} from '../support/loops.ts';
-import {
-	buildTools,
-	whyNoFuse,
-	whyNoFusermount3,
-	whyNoNamespaces,
-	whyNoRoot,
-} from '../support/mounting.ts';
-import {missing} from '../support/skip.ts';
-import {listTree, WritableImage, type WritableOptions} from '../support/writable-mount.ts';
-
-const lacking = missing('mke2fs') ?? missing('e2fsck') ?? whyNoFuse();
-
-test.before(() => {
-	if (lacking === null) buildTools();
-});
-
-type Body = (t: ExecutionContext, place: WritableImage) => Promise<void> | void;
-
-function recovers(
-	title: string,
-	body: Body,
-	options: WritableOptions = {},
-	reason: string | null | undefined = null,
-): void {
-	const why = lacking ?? reason ?? (options.isOrdinary ? whyNoFusermount3() : whyNoRoot());
-	if (why !== null && why !== undefined) {
-		test.serial.skip(`${title} (skipped: ${why})`, () => {});
-		return;
-	}
-	test.serial(title, async t => {
-		await using place = new WritableImage(options);
-		await body(t, place);
-	});
-}
+import {whyNoNamespaces} from '../support/mounting.ts';
+import {listTree, type WritableImage} from '../support/writable-mount.ts';
+import {writes} from '../support/writing-tests.ts';
 
 const digest = (file: string): string =>
 	createHash('sha256').update(fs.readFileSync(file)).digest('hex');
@@ -97,7 +65,7 @@ for (const [name, format] of [
 	['an orphan file', ['-t', 'ext4', '-O', 'orphan_file']],
 	['ext3', ['-t', 'ext3']],
 ] as const) {
-	recovers(
+	writes(
 		`it leaves what the kernel's read-only mount leaves: ${name}`,
 		(t, place) => {
 			crash(place);
@@ -125,7 +93,7 @@ for (const [name, format] of [
 
 for (const isOrdinary of [false, true]) {
 	const who = isOrdinary ? 'an ordinary user' : 'root';
-	recovers(
+	writes(
 		`without it not a byte changes; with it the image is clean: ${who}`,
 		(t, place) => {
 			crash(place);
@@ -153,7 +121,7 @@ for (const isOrdinary of [false, true]) {
 	);
 }
 
-recovers('remount,rw follows, and ro again', async (t, place) => {
+writes('remount,rw follows, and ro again', async (t, place) => {
 	crash(place);
 	place.mount('ro,recover,allow_other');
 	const answer = await askStatus(place.mountpoint);
@@ -167,7 +135,7 @@ recovers('remount,rw follows, and ro again', async (t, place) => {
 	t.is(place.check(), '');
 });
 
-recovers('it has the image alone', (t, place) => {
+writes('it has the image alone', (t, place) => {
 	place.mount('ro,recover');
 	const other = path.join(place.folder, 'other');
 	fs.mkdirSync(other);
@@ -178,7 +146,7 @@ recovers('it has the image alone', (t, place) => {
 	}
 });
 
-recovers(
+writes(
 	'an image that can not be written to is refused where it needs recovery, else served',
 	(t, place) => {
 		fs.chmodSync(place.image, 0o444);
@@ -197,7 +165,7 @@ recovers(
 	{isOrdinary: true},
 );
 
-recovers(
+writes(
 	'run recovers as well',
 	(t, place) => {
 		crash(place);

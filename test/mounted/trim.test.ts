@@ -1,32 +1,13 @@
 /** fstrim(8) on mounts: free space of the image goes back to the disk that it lies on. */
 import {execFileSync, spawnSync} from 'node:child_process';
 import * as fs from 'node:fs';
-import test, {type ExecutionContext} from 'ava';
 import {whyNoLoop} from '../support/loops.ts';
-import {buildTools, whyNoFuse, whyNoFusermount3, whyNoRoot} from '../support/mounting.ts';
 import {missing} from '../support/skip.ts';
-import {WritableImage} from '../support/writable-mount.ts';
+import type {WritableImage} from '../support/writable-mount.ts';
+import {writes} from '../support/writing-tests.ts';
 
-const lacking = missing('mke2fs') ?? missing('e2fsck') ?? missing('fstrim') ?? whyNoFuse();
+const lacking = missing('fstrim');
 const nobody = 65_534;
-
-test.before(() => {
-	if (lacking === null) buildTools();
-});
-
-type Body = (t: ExecutionContext, place: WritableImage) => Promise<void> | void;
-
-function trims(title: string, isOrdinary: boolean, body: Body, reason?: string | null): void {
-	const why = lacking ?? reason ?? (isOrdinary ? whyNoFusermount3() : whyNoRoot());
-	if (why !== null) {
-		test.serial.skip(`${title} (skipped: ${why})`, () => {});
-		return;
-	}
-	test.serial(title, async t => {
-		await using place = new WritableImage({isOrdinary});
-		await body(t, place);
-	});
-}
 
 const environment = {PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C'};
 
@@ -49,45 +30,54 @@ const mebibyte = 1 << 20;
 for (const isOrdinary of [false, true]) {
 	const uid = isOrdinary ? nobody : 0;
 	const who = isOrdinary ? 'an ordinary user' : 'root';
-	trims(`the image of a file becomes sparse again: ${who}`, isOrdinary, (t, place) => {
-		place.mount();
-		place.sh(
-			'yes kept | head -c 3000000 > kept; yes gone | head -c 30000000 > gone; sync gone kept',
-		);
-		const full = keptBytes(place.image);
-		t.true(full > 30 * mebibyte);
-		place.sh('rm gone');
-		t.regex(fstrim(place, uid, '-v'), /trimmed/);
-		const left = keptBytes(place.image);
-		t.true(left < full - 28 * mebibyte, `${left} of ${full}`);
-		t.regex(fstrim(place, uid, '-o', '1T'), /Invalid argument/);
-		t.is(place.sh('yes kept | head -c 3000000 | cmp - kept'), '');
-		place.umount();
-		t.is(place.check(), '');
-		place.mount();
-		t.is(place.sh('yes kept | head -c 3000000 | cmp - kept'), '');
-		place.umount();
-	});
+	writes(
+		`the image of a file becomes sparse again: ${who}`,
+		(t, place) => {
+			place.mount();
+			place.sh(
+				'yes kept | head -c 3000000 > kept; yes gone | head -c 30000000 > gone; sync gone kept',
+			);
+			const full = keptBytes(place.image);
+			t.true(full > 30 * mebibyte);
+			place.sh('rm gone');
+			t.regex(fstrim(place, uid, '-v'), /trimmed/);
+			const left = keptBytes(place.image);
+			t.true(left < full - 28 * mebibyte, `${left} of ${full}`);
+			t.regex(fstrim(place, uid, '-o', '1T'), /Invalid argument/);
+			t.is(place.sh('yes kept | head -c 3000000 | cmp - kept'), '');
+			place.umount();
+			t.is(place.check(), '');
+			place.mount();
+			t.is(place.sh('yes kept | head -c 3000000 | cmp - kept'), '');
+			place.umount();
+		},
+		{isOrdinary},
+		lacking,
+	);
 }
 
-trims('who has not mounted may not, nor may anybody where it is read-only', false, (t, place) => {
-	place.mount('rw,allow_other');
-	fs.chmodSync(place.folder, 0o755);
-	t.regex(fstrim(place, nobody), /not permitted/);
-	t.is(fstrim(place, 0), '');
-	t.is(place.cli('mount', '-o', 'remount,ro', place.mountpoint).stderr, '');
-	t.regex(fstrim(place, 0), /Read-only/);
-	place.umount();
-	for (const options of ['ro', 'ro,norecovery']) {
-		place.mount(options);
-		t.regex(fstrim(place, 0), /Read-only/, options);
+writes(
+	'who has not mounted may not, nor may anybody where it is read-only',
+	(t, place) => {
+		place.mount('rw,allow_other');
+		fs.chmodSync(place.folder, 0o755);
+		t.regex(fstrim(place, nobody), /not permitted/);
+		t.is(fstrim(place, 0), '');
+		t.is(place.cli('mount', '-o', 'remount,ro', place.mountpoint).stderr, '');
+		t.regex(fstrim(place, 0), /Read-only/);
 		place.umount();
-	}
-});
+		for (const options of ['ro', 'ro,norecovery']) {
+			place.mount(options);
+			t.regex(fstrim(place, 0), /Read-only/, options);
+			place.umount();
+		}
+	},
+	{},
+	lacking,
+);
 
-trims(
+writes(
 	'a block device is told',
-	false,
 	(t, place) => {
 		const device = execFileSync('losetup', ['-f', '--show', place.image], {
 			encoding: 'utf8',
@@ -106,5 +96,6 @@ trims(
 		}
 		t.is(place.check(), '');
 	},
-	whyNoLoop(),
+	{},
+	lacking ?? whyNoLoop(),
 );

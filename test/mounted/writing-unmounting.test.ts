@@ -1,0 +1,85 @@
+/** How mounts that write come to their end in order, or to be read-only. */
+import {execFileSync} from 'node:child_process';
+import * as fs from 'node:fs';
+import path from 'node:path';
+import {askStatus} from '../../src/mount/ask-status.ts';
+import {mountAt} from '../../src/mount/mounts.ts';
+import {until} from '../support/mounting.ts';
+import {codeOf, makeTree, writes} from '../support/writing-tests.ts';
+
+writes('SIGTERM: what is held open is written out, and all is brought home', async (t, place) => {
+	place.mount();
+	place.sh('umask 0; : > held');
+	const descriptor = fs.openSync(place.at('held'), 'r+');
+	fs.writeSync(descriptor, 'not synced');
+	const {supervisor, server} = place.processes();
+	process.kill(server, 'SIGTERM'); // As at the end of a session: to every process of it.
+	process.kill(supervisor, 'SIGTERM');
+	t.not(await until(() => !fs.existsSync(`/proc/${supervisor}`), 8000), null);
+	t.is(mountAt(place.mountpoint), null);
+	codeOf(() => fs.closeSync(descriptor));
+	t.is(place.check(), '');
+	place.mount('ro');
+	t.is(fs.readFileSync(place.at('held'), 'utf8'), 'not synced');
+	place.umount();
+});
+
+writes('a lazy unmount ends when the last file is closed', async (t, place) => {
+	place.mount();
+	place.sh('umask 0; : > held');
+	const {supervisor} = place.processes();
+	const descriptor = fs.openSync(place.at('held'), 'r+');
+	place.umount('--lazy');
+	fs.writeSync(descriptor, 'still written');
+	fs.fsyncSync(descriptor);
+	fs.closeSync(descriptor);
+	t.not(await until(() => !fs.existsSync(`/proc/${supervisor}`), 5000), null);
+	t.is(place.check(), '');
+	place.mount('ro');
+	t.is(fs.readFileSync(place.at('held'), 'utf8'), 'still written');
+	place.umount();
+});
+
+writes('umount(8) waits for the last commit, by way of its helper', (t, place) => {
+	const helper = '/sbin/umount.fuse.ext4box';
+	t.false(fs.existsSync(helper), 'another one is installed');
+	const root = path.join(import.meta.dirname, '../..');
+	execFileSync('make', ['-s', '-C', path.join(root, 'mount-helper'), 'install-helpers']);
+	try {
+		place.mount();
+		place.sh(makeTree);
+		const {server} = place.processes();
+		execFileSync('umount', [place.mountpoint]);
+		t.false(fs.existsSync(`/proc/${server}`));
+		t.is(place.check(), '');
+	} finally {
+		execFileSync('make', ['-s', '-C', path.join(root, 'mount-helper'), 'uninstall-helpers']);
+	}
+});
+
+writes('remount,ro and back do what they say', async (t, place) => {
+	place.mount();
+	place.sh('umask 0; echo 1 > file; mkdir d; chmod 777 . d');
+	const descriptor = fs.openSync(place.at('file'), 'r+');
+	const refused = place.cli('mount', '-o', 'remount,ro', place.mountpoint);
+	t.is(refused.status, 1);
+	t.regex(refused.stderr, /open|busy/i);
+	fs.closeSync(descriptor);
+	t.is(place.cli('mount', '-o', 'remount,ro', place.mountpoint).stderr, '');
+	t.is(place.check(), '');
+	t.is(
+		codeOf(() => fs.writeFileSync(place.at('d/new'), '')),
+		'EROFS',
+	);
+	t.is(
+		codeOf(() => fs.unlinkSync(place.at('file'))),
+		'EROFS',
+	);
+	t.is(fs.readFileSync(place.at('file'), 'utf8'), '1\n');
+	const answer = await askStatus(place.mountpoint);
+	if (answer.kind === 'answered') t.true(answer.status.readOnly);
+	t.is(place.cli('mount', '-o', 'remount,rw', place.mountpoint).stderr, '');
+	place.sh('echo 2 > file; echo 3 > d/new');
+	place.umount();
+	t.is(place.check(), '');
+});
