@@ -2,7 +2,7 @@
 import {execFileSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import {Abuse, stranger} from '../support/abuse.ts';
-import {Playground} from '../support/mounting.ts';
+import {Playground, readProc, until} from '../support/mounting.ts';
 
 const cases = new Abuse('abuse-unmount');
 const {abuse} = cases;
@@ -87,3 +87,28 @@ abuse('unmounting: one that is in use is busy, and goes lazily', async (t, place
 	t.is((await cases.unmount(place, id, device, '--lazy')).code, 0);
 	t.deepEqual(cases.mounts(), []);
 });
+
+abuse(
+	'unmounting: what was lost is told by a supervisor of the mounter’s, for a while',
+	async (t, place) => {
+		const server = ['{"mode":"lose"}'];
+		const {id, device, supervisor} = await cases.assertMounted(t, place, {server, options: []});
+		t.is((await cases.unmount(place, id, device)).code, 0);
+		const name = () => readProc(supervisor, 'comm')?.trimEnd();
+		t.not(await until(() => name() === 'ext4box-end:28', 20_000), null);
+		t.regex(
+			readProc(supervisor, 'status') ?? '',
+			new RegExp(`^Uid:(\\t${place.user.uid}){4}$`, 'm'),
+		);
+		t.deepEqual(cases.installation.servers(), [], 'the image is free by then');
+		// Only who may signal it anyway can have it go.
+		const other = new Playground(stranger);
+		try {
+			t.not((await other.run('/bin/sh', '-c', `kill ${supervisor}`)).code, 0);
+		} finally {
+			await other.close();
+		}
+		t.is((await place.run('/bin/sh', '-c', `kill ${supervisor}`)).code, 0);
+		t.not(await until(() => name() !== 'ext4box-end:28', 5000), null);
+	},
+);
