@@ -314,7 +314,8 @@ export class Files {
 		const end = position + length;
 		this.#dropPrivileges(node);
 		this.#noteTimes(node, 'changed');
-		pages.writeBack(node);
+		// Of the range alone: the rest may be dirty, or being written.
+		pages.writeBack(node, position, end);
 		pages.drop(node, position, end);
 		const sizeBefore = node.size;
 		requests.ask('FALLOCATE', {nodeId: node.id, fields: {mode, offset: position, length}});

@@ -227,6 +227,7 @@ export class IomapKernel {
 			pages.writeBack(node);
 			files.syncTimes(node);
 		}
+		pages.wait(node);
 		this.#names.forget(node);
 	}
 
@@ -348,6 +349,16 @@ export class IomapKernel {
 	/** Writes out dirty pages, as memory pressure does. */
 	writeBack(node: Node): void {
 		this.#theMount().pages.writeBack(node);
+	}
+
+	/** The same, without waiting for it. */
+	startWriteBack(node: Node): void {
+		this.#theMount().pages.startWriteBack(node);
+	}
+
+	/** Until nothing of a file is being written any more. */
+	waitForWriteBack(node: Node): void {
+		this.#theMount().pages.wait(node);
 	}
 
 	/** Writes out what is dirty and lets go of it, as memory pressure does. */

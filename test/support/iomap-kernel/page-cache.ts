@@ -25,6 +25,8 @@ type Run = {
 	readonly isUnwritten: boolean;
 	readonly isShared: boolean;
 	readonly address: number;
+	/** What the device gets, and where. */
+	readonly writes: {readonly address: number; readonly bytes: Uint8Array}[];
 };
 
 export type PageCacheOptions = {
@@ -42,6 +44,8 @@ export class PageCache {
 	readonly #device: BlockDevice;
 	readonly #deviceNumber: number;
 	readonly #unit: number;
+	/** What is being written out: the device has it, and the server is told, when it is waited for. */
+	readonly #underWay = new Map<Node, Run[]>();
 
 	constructor({requests, mappings, device, deviceNumber}: PageCacheOptions) {
 		this.#requests = requests;
@@ -151,8 +155,9 @@ export class PageCache {
 		return done;
 	}
 
-	/** Takes pages out. What is dirty must have been written out, or lie behind a new end. */
+	/** Takes pages out, and waits for those that are being written. What is dirty must have been written out, or lie behind a new end. */
 	drop(node: Node, from: number, to = Number.POSITIVE_INFINITY): void {
+		this.wait(node, from, to);
 		for (const [index, page] of node.pages) {
 			const start = index * this.#unit;
 			if (start + this.#unit <= from || start >= to) continue;
@@ -198,12 +203,22 @@ export class PageCache {
 
 	/** Writes dirty pages out, in order, and tells the server where its metadata must change. */
 	writeBack(node: Node, from = 0, to = Number.POSITIVE_INFINITY): void {
+		this.startWriteBack(node, from, to);
+		this.wait(node, from, to);
+	}
+
+	/** The same, but nothing has reached the device yet, and nobody has been told of it. */
+	startWriteBack(node: Node, from = 0, to = Number.POSITIVE_INFINITY): void {
+		// A page that is dirty again is not written before it has been.
+		this.wait(node, from, to);
 		const dirty = [...node.pages]
 			.filter(([index, page]) => {
 				const start = index * this.#unit;
 				return page.isDirty && start < to && start + this.#unit > from;
 			})
 			.sort(([a], [b]) => a - b);
+		const underWay = this.#underWay.get(node) ?? [];
+		if (dirty.length > 0) this.#underWay.set(node, underWay);
 		let run: Run | undefined;
 		let found: Found | undefined;
 		for (const [index, page] of dirty) {
@@ -217,17 +232,28 @@ export class PageCache {
 			const {target} = found;
 			if (target.type === types.hole) continue;
 			const end = Math.min(position + this.#unit, node.size);
-			this.#writeOut(page, end - position, addressOf(target, position));
-			const next = runFrom(position, end, target);
+			const next = runFrom(position, end, target, this.#bytesOf(page, end - position));
 			if (run !== undefined && follows(run, next)) {
 				run.end = end;
+				run.writes.push(...next.writes);
 			} else {
-				this.#written(node, run);
 				run = next;
+				underWay.push(run);
 				this.#requests.trace.push('device write');
 			}
 		}
-		this.#written(node, run);
+	}
+
+	/** Until nothing of a range is being written any more. */
+	wait(node: Node, from = 0, to = Number.POSITIVE_INFINITY): void {
+		const runs = this.#underWay.get(node) ?? [];
+		// Whole pages are waited for, although a file may end inside the last.
+		const isMeant = ({start, end}: Run) =>
+			start < to && Math.ceil(end / this.#unit) * this.#unit > from;
+		const rest = runs.filter(run => !isMeant(run));
+		if (rest.length > 0) this.#underWay.set(node, rest);
+		else this.#underWay.delete(node);
+		for (const run of runs.filter(isMeant)) this.#written(node, run);
 	}
 
 	#covers(node: Node, found: Found, position: number): boolean {
@@ -248,14 +274,14 @@ export class PageCache {
 		return found;
 	}
 
-	#writeOut(page: Page, bytesInFile: number, address: number): void {
+	#bytesOf(page: Page, bytesInFile: number): Uint8Array {
 		const bytes = page.bytes.slice();
 		bytes.fill(0, bytesInFile);
-		this.#device.write(address, bytes);
+		return bytes;
 	}
 
-	#written(node: Node, run: Run | undefined): void {
-		if (run === undefined) return;
+	#written(node: Node, run: Run): void {
+		for (const {address, bytes} of run.writes) this.#device.write(address, bytes);
 		const {start, end, isUnwritten, isShared, address} = run;
 		const isAppend = end > node.recordedSize;
 		const flags =
@@ -277,13 +303,15 @@ export class PageCache {
 	}
 }
 
-function runFrom(start: number, end: number, target: WireRecord): Run {
+function runFrom(start: number, end: number, target: WireRecord, bytes: Uint8Array): Run {
+	const address = addressOf(target, start);
 	return {
 		start,
 		end,
 		isUnwritten: target.type === types.unwritten,
 		isShared: (target.flags & recordFlags.shared) !== 0,
-		address: addressOf(target, start),
+		address,
+		writes: [{address, bytes}],
 	};
 }
 

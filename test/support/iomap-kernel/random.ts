@@ -70,7 +70,8 @@ export class RandomWork {
 			[8, file => this.#truncate(file)],
 			[8, file => this.#fallocate(file)],
 			[6, file => this.#fsync(file)],
-			[4, file => this.mount.kernel.writeBack(file.node)],
+			[4, file => this.#writeBack(file)],
+			[8, file => this.#startWriteBack(file)],
 			[5, file => this.#reopen(file)],
 			[4, file => this.#forget(file)],
 			[2, file => this.#unlink(file)],
@@ -199,6 +200,16 @@ export class RandomWork {
 		const end = position + length;
 		if ((mode & 1) === 0 && end > file.bytes.length) this.#resize(file, end);
 		if ((mode & 0x12) !== 0) file.bytes.fill(0, position, Math.min(end, file.bytes.length));
+	}
+
+	#writeBack({name, node}: File): void {
+		this.#note(`write back ${name}`);
+		this.mount.kernel.writeBack(node);
+	}
+
+	#startWriteBack({name, node}: File): void {
+		this.#note(`start to write back ${name}`);
+		this.mount.kernel.startWriteBack(node);
 	}
 
 	#fsync(file: File): void {

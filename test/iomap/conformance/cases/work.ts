@@ -298,15 +298,9 @@ for (const [title, mode, position, length] of [
 		kernel.write(file, 0, first);
 		kernel.fsync(file);
 		kernel.write(file, piece, second);
-		// The kernel waits for what it writes in the range alone, and tells of the rest afterwards.
-		const place = kernel.begin(file, piece, blockSize, beginOps.writeback);
-		t.is(typeOf(place), 'unwritten');
-		t.true(place.length >= BigInt(piece));
-		const fields = {mode, offset: position, length};
-		t.is(kernel.wire.ask('FALLOCATE', {nodeId: file.id, fields}).error, 0);
-		mount.device.write(Number(place.address), second);
-		const flags = ioendFlags.writeback | ioendFlags.unwritten | ioendFlags.append;
-		t.is(kernel.ioend(file, piece, piece, flags), 2 * piece);
+		kernel.startWriteBack(file);
+		kernel.fallocate(file, mode, position, length);
+		kernel.waitForWriteBack(file);
 		kernel.wire.ask('RELEASE', {nodeId: file.id});
 		kernel.wire.ask('SYNCFS', {nodeId: 1});
 		const again = mountedAgain(t, mount);
