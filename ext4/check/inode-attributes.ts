@@ -54,13 +54,6 @@ export class InodeAttributes {
 		return more < 0 ? -1 : 60 + more;
 	}
 
-	/** The block that the inode names for its attributes; 0 for none. */
-	blockNumber(): number {
-		const {has64bit, isHurd, inode} = this.#context;
-		const high = has64bit && !isHurd ? inode.xattrBlockHigh : 0;
-		return high * 2 ** 32 + inode.xattrBlockLow;
-	}
-
 	/** For the look at all such blocks. `clusters`: of the inode, this block counted in. */
 	keepBlock(block: number, clusters: number): void {
 		const {inode, harvest} = this.#context;

@@ -107,6 +107,13 @@ export class InodeContext {
 		return isLow || this.#ownFiles.includes(number);
 	}
 
+	/** The block that the inode names for its attributes; 0 for none. */
+	xattrBlock(): number {
+		const {inode} = this;
+		const high = this.has64bit && !this.isHurd ? inode.xattrBlockHigh : 0;
+		return high * 2 ** 32 + inode.xattrBlockLow;
+	}
+
 	/** i_blocks in the unit it is stored in; -1 where it is not kept. */
 	storedBlocks(): number {
 		const {inode} = this;

@@ -184,7 +184,7 @@ export class InodeMapping {
 		if (isDirectory && isKept) this.#keepDirectory();
 		const isUsed = inode.linkCount > 0 || state.orphans.has(inode.number);
 		let clusters = mapped.clusterCount + heldClusters;
-		const xattrBlock = this.#attributes.blockNumber();
+		const xattrBlock = this.#context.xattrBlock();
 		if (xattrBlock !== 0) {
 			if (!this.#context.hasXattrs || !state.isBlock(xattrBlock)) {
 				// Nobody reads attributes of the file system's own inodes.

@@ -38,14 +38,14 @@ export function checkJournal(state: CheckState): void {
 		state.report('CHECK_JOURNAL_INODE', {inode: number}, {found: problem});
 		return;
 	}
-	const runs = runsOf(state, inode, 1);
-	const [first] = runs.blocks;
-	if (first === undefined) {
-		state.report('CHECK_JOURNAL_INODE', {inode: number}, {found: 'it has no blocks'});
+	const {wholeBlocks, blocks} = runsOf(state, inode, 1);
+	const [first] = blocks;
+	if (first === undefined || wholeBlocks === 0) {
+		state.report('CHECK_JOURNAL_INODE', {inode: number}, {found: 'it has no first block'});
 		return;
 	}
-	if (runs.lengthBlocks < lengthBlocks) {
-		const found = `it has a size of ${lengthBlocks} blocks, and only ${runs.lengthBlocks} of them`;
+	if (wholeBlocks * blockSize < inode.sizeBytes) {
+		const found = `it has a size of ${inode.sizeBytes} bytes, and ${wholeBlocks} blocks without a hole`;
 		state.report('CHECK_JOURNAL_INODE', {inode: number}, {found});
 	}
 	const bytes = new Uint8Array(blockSize);

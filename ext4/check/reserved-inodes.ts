@@ -40,9 +40,18 @@ export function checkReservedInode(context: InodeContext): boolean {
 			context.tell('CHECK_RESERVED_INODE_MODE', {found: octal(mode)});
 		}
 		checkResizeForm(context);
+		checkResizeAttributes(context);
 		return false; // Its blocks were looked at with the volume.
 	} else if (mode !== 0) context.tell('CHECK_RESERVED_INODE_MODE', {found: octal(mode)});
 	return true;
+}
+
+/** Nobody gives it attributes; e2fsck would read those of any block that there is. */
+function checkResizeAttributes(context: InodeContext): void {
+	const block = context.xattrBlock();
+	if (context.hasXattrs && context.state.isBlock(block)) {
+		context.tell('CHECK_INODE_XATTR_BLOCK', {found: block});
+	}
 }
 
 /** It has a map of blocks; with flags that say otherwise nobody finds them. */

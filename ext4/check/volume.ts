@@ -15,6 +15,8 @@ import {type CheckState, groupProblem} from './state.ts';
 
 /** A flexible group has 2 to this many groups at most. */
 const flexBitsMax = 31;
+/** Of group descriptors, in bytes. */
+const descriptorSizeMax = 1024;
 
 /** Checks the volume and claims what lies in fixed places. A sentence where it is not for us to check. */
 export function checkVolume(state: CheckState, fixed: FixedPlaces): string | undefined {
@@ -55,6 +57,11 @@ function checkSuperblock(state: CheckState): void {
 			{},
 			{found: raw.s_clusters_per_group, expected: raw.s_blocks_per_group},
 		);
+	}
+	const size = raw.s_desc_size;
+	// With 64bit it counts, and what can't be does not get this far.
+	if (!features.has('64bit') && (size > descriptorSizeMax || (size & (size - 1)) !== 0)) {
+		state.report('CHECK_DESCRIPTOR_SIZE', {}, {found: size, expected: descriptorSizeMax});
 	}
 	const extraMax = geometry.inodeSize - 128;
 	for (const [field, found] of [

@@ -139,6 +139,14 @@ export const volumeFindings = {
 			'The kernel does not look at the number where there is no bigalloc; e2fsck and all that uses its library refuse the superblock, and take a copy of it.',
 		e2fsck: ['p0.open-failed', 'p0.sb-corrupt'],
 	},
+	CHECK_DESCRIPTOR_SIZE: {
+		severity: 'error',
+		sentence:
+			'the superblock says that a group descriptor has {found} bytes; it has 32, and what stands there must be a power of two up to {expected}',
+		explanation:
+			'Without 64bit the kernel does not look at the number; e2fsck and all that uses its library refuse the superblock, and take a copy of it.',
+		e2fsck: ['p0.open-failed', 'p0.sb-corrupt'],
+	},
 	CHECK_UUID_MISSING: {
 		severity: 'error',
 		sentence: 'the file system has no UUID',

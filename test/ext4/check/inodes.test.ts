@@ -210,6 +210,27 @@ const damages: readonly {
 		code: 'CHECK_JOURNAL_INODE',
 	},
 	{
+		title: 'a journal of some bytes more than its blocks',
+		commands: ['sif <8> size 0x100004'],
+		code: 'CHECK_JOURNAL_INODE',
+	},
+	{
+		title: 'a journal that begins with a hole',
+		commands: ['sif <8> block[4] 1'],
+		code: 'CHECK_JOURNAL_INODE',
+	},
+	{
+		title: 'attributes of the room for descriptors',
+		commands: ['sif <7> file_acl 100'],
+		code: 'CHECK_INODE_XATTR_BLOCK',
+	},
+	{
+		title: 'a size of descriptors that can not be, though nothing goes by it',
+		commands: ['ssv desc_size 48'],
+		options: ext2,
+		code: 'CHECK_DESCRIPTOR_SIZE',
+	},
+	{
 		title: 'the room for descriptors lost',
 		commands: ['sif <7> block[DIND] 5'],
 		code: 'CHECK_RESIZE_INODE',
