@@ -125,6 +125,8 @@ export function readingHandlers(served: Served): Handlers {
 			if (inode.type !== 'file') {
 				return inode.type === 'directory' ? -errno.EISDIR : -errno.EINVAL;
 			}
+			// Cut short, it would be taken for the end of the file, and zeros for what is behind.
+			if (request.u32(readIn.at.size) > reply.room) return -errno.EIO;
 			const into = reply.bytes.subarray(payloadAt, payloadAt + reply.room);
 			return readRange(mapper, inode, request.u64(readIn.at.offset), into);
 		},
