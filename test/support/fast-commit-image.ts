@@ -164,6 +164,16 @@ export class FastCommitImage {
 		throw new Error(`no ${count} free blocks`);
 	}
 
+	/** Has an inode's block map lead nowhere but to `pointers`; no checksums here. */
+	setMap(number: number, pointers: {readonly [index: number]: number}, sizeBytes: number): void {
+		const {block, at} = this.#before.locateInode(number);
+		const view = new DataView(this.bytes.buffer, block.number * 1024 + at, 128);
+		view.setUint32(4, sizeBytes, true);
+		for (let index = 0; index < 15; index++) {
+			view.setUint32(0x28 + index * 4, pointers[index] ?? 0, true);
+		}
+	}
+
 	/** Gives `other` a share in the block of attributes that `owner` has; no checksums here. */
 	shareAttributes(owner: number, other: number): number {
 		const inodes = [owner, other].map(number => {

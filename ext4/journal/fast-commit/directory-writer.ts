@@ -37,6 +37,7 @@ import {recordLengthMin} from '../../layout/directory.ts';
 import {dx_root} from '../../layout/htree.ts';
 import {type Inode, inodeFlags} from '../../layout/inode.ts';
 import type {Volume} from '../../volume.ts';
+import type {ReplayBounds} from './bounds.ts';
 import type {DirectoryEdits} from './directory-edits.ts';
 import type {EditedBlock, EditedBlocks} from './edited-blocks.ts';
 import type {EditedInode} from './edited-inode.ts';
@@ -70,6 +71,7 @@ class DirectoryWriter {
 	readonly #inode: EditedInode;
 	readonly #edits: DirectoryEdits;
 	readonly #append: AppendBlock;
+	readonly #bounds: ReplayBounds;
 	readonly #form: EntryForm;
 	/** By logical number: the blocks that were changed, and must be sealed. */
 	readonly #touched = new Map<number, EditedBlock>();
@@ -81,8 +83,10 @@ class DirectoryWriter {
 		inode: EditedInode,
 		edits: DirectoryEdits,
 		append: AppendBlock,
+		bounds: ReplayBounds,
 	) {
 		this.#volume = volume;
+		this.#bounds = bounds;
 		this.#blocks = blocks;
 		this.#inode = inode;
 		this.#edits = edits;
@@ -231,6 +235,7 @@ class DirectoryWriter {
 		const touched = this.#touched.get(logical);
 		const {base} = this.#inode;
 		if (touched !== undefined || base === undefined) return touched;
+		this.#bounds.look();
 		const run = directoryRun(this.#volume, base, logical);
 		if (run.kind === 'hole') return undefined;
 		return readEntriesBlock(this.#volume, base, rulesOf(this.#volume, base), run, logical);
@@ -272,6 +277,7 @@ class DirectoryWriter {
 	#giveUpTree(base: Inode, rules: EntryRules): void {
 		for (let logical = 0; logical < this.#blockCount; logical++) {
 			if (this.#touched.has(logical)) continue; // A leaf; nodes were not touched.
+			this.#bounds.look();
 			const run = directoryRun(this.#volume, base, logical);
 			if (run.kind === 'hole') continue;
 			const cached = readEntriesBlock(this.#volume, base, rules, run, logical);
@@ -319,8 +325,9 @@ export function writeDirectory(
 	blocks: EditedBlocks,
 	inode: EditedInode,
 	append: AppendBlock,
+	bounds: ReplayBounds,
 ): void {
 	const {directory} = inode;
 	if (directory === undefined) return;
-	new DirectoryWriter(volume, blocks, inode, directory, append).write();
+	new DirectoryWriter(volume, blocks, inode, directory, append, bounds).write();
 }

@@ -11,6 +11,7 @@ import {
 } from '../../layout/inode.ts';
 import type {Run} from '../../mapping/run.ts';
 import type {Volume} from '../../volume.ts';
+import type {ReplayBounds} from './bounds.ts';
 import type {DirectoryEdits} from './directory-edits.ts';
 import {applyChanges, type MappedRun, readMappingBlocks, readRuns} from './runs.ts';
 
@@ -56,15 +57,17 @@ export class EditedInode {
 	/** What changes in its entries; only for a directory, from its first change on. */
 	directory: DirectoryEdits | undefined;
 	readonly #volume: Volume;
+	readonly #bounds: ReplayBounds;
 	#runs: readonly MappedRun[] | undefined;
 	/** Changes of the mapping that `#runs` does not have yet. */
 	#changes: Run[] = [];
 	#former: FormerMapping | undefined;
 
 	/** Throws `CorruptError` for an inode in use that can't be read, `DeviceError`. */
-	constructor(volume: Volume, number: number, isUsed: boolean) {
+	constructor(volume: Volume, number: number, isUsed: boolean, bounds: ReplayBounds) {
 		const {inodeSize} = volume.geometry;
 		this.#volume = volume;
+		this.#bounds = bounds;
 		this.number = number;
 		this.base = isUsed ? volume.readReservedInode(number) : undefined;
 		if (isUsed) {
@@ -170,7 +173,8 @@ export class EditedInode {
 	/** Where the mapping itself lay before any change. */
 	mappingBlocks(): readonly number[] {
 		const {base} = this;
-		return base !== undefined && hasMapping(base) ? readMappingBlocks(this.#volume, base) : [];
+		if (base === undefined || !hasMapping(base)) return [];
+		return readMappingBlocks(this.#volume, base, this.#bounds);
 	}
 
 	/** When the inode was last changed, as it is stored: the seconds, then what extends them. */
@@ -243,7 +247,8 @@ export class EditedInode {
 
 	#openRuns(): readonly MappedRun[] {
 		const {base} = this;
-		this.#runs ??= base !== undefined && hasMapping(base) ? readRuns(this.#volume, base) : [];
+		this.#runs ??=
+			base !== undefined && hasMapping(base) ? readRuns(this.#volume, base, this.#bounds) : [];
 		return this.#runs;
 	}
 }

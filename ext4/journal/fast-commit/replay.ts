@@ -16,6 +16,7 @@ import type {Volume} from '../../volume.ts';
 import {listXattrs} from '../../xattr/read.ts';
 import type {Overlay} from '../overlay.ts';
 import {Bitmaps} from './bitmaps.ts';
+import {ReplayBounds} from './bounds.ts';
 import {DirectoryEdits} from './directory-edits.ts';
 import {writeDirectory} from './directory-writer.ts';
 import {EditedBlocks} from './edited-blocks.ts';
@@ -45,6 +46,7 @@ const inodesMax = 2 ** 16;
 class Replay {
 	readonly #volume: Volume;
 	readonly #operations: readonly FastCommitOperation[];
+	readonly #bounds: ReplayBounds;
 	readonly #blocks: EditedBlocks;
 	readonly #bitmaps: Bitmaps;
 	readonly #inodes = new Map<number, EditedInode>();
@@ -55,8 +57,9 @@ class Replay {
 	/** The block that a directory was given last. */
 	#lastAppended: {inode: EditedInode; logical: number; physical: number} | undefined;
 
-	constructor(volume: Volume, operations: readonly FastCommitOperation[]) {
+	constructor(volume: Volume, operations: readonly FastCommitOperation[], bounds: ReplayBounds) {
 		this.#volume = volume;
+		this.#bounds = bounds;
 		this.#operations = operations;
 		this.#blocks = new EditedBlocks(volume);
 		this.#bitmaps = new Bitmaps(volume, this.#blocks);
@@ -104,7 +107,12 @@ class Replay {
 		const isOrdinary = number >= firstInode && number <= inodeCount;
 		if (!isOrdinary && number !== reservedInode.root) throw bad(`names inode ${number}`);
 		if (this.#inodes.size >= inodesMax) throw bad(`changes more than ${inodesMax} inodes`);
-		const inode = new EditedInode(this.#volume, number, this.#bitmaps.isInodeUsed(number));
+		const inode = new EditedInode(
+			this.#volume,
+			number,
+			this.#bitmaps.isInodeUsed(number),
+			this.#bounds,
+		);
 		this.#inodes.set(number, inode);
 		return inode;
 	}
@@ -153,7 +161,7 @@ class Replay {
 		if (isDots || name.includes(slash) || name.includes(0))
 			throw bad('has an impossible name', parent);
 		const base = inode.base?.type === 'directory' ? inode.base : undefined;
-		inode.directory ??= new DirectoryEdits(this.#volume, base, inode.flags);
+		inode.directory ??= new DirectoryEdits(this.#volume, this.#bounds, base, inode.flags);
 		return {inode, edits: inode.directory};
 	}
 
@@ -165,7 +173,13 @@ class Replay {
 		if (inode.isDirectory) {
 			if (parent === undefined) return;
 			inode.clearMapping();
-			inode.directory = new DirectoryEdits(this.#volume, undefined, inode.flags, operation.parent);
+			inode.directory = new DirectoryEdits(
+				this.#volume,
+				this.#bounds,
+				undefined,
+				inode.flags,
+				operation.parent,
+			);
 		}
 		inode.linkCount = inode.isDirectory ? 2 : 1;
 		if (parent === undefined || parent.edits.find(operation.name) !== undefined) return;
@@ -269,7 +283,7 @@ class Replay {
 		// One that was looked for and not found is left as it lies.
 		if (inode.linkCount === 0 && inode.base === undefined && inode.former === undefined) return;
 		const append = (directory: EditedInode, logical: number) => this.#append(directory, logical);
-		writeDirectory(this.#volume, this.#blocks, inode, append);
+		writeDirectory(this.#volume, this.#blocks, inode, append, this.#bounds);
 		const nodes = this.#writeMapping(inode);
 		if (inode.linkCount > 0) inode.setClusterCount(this.#countClusters(inode, nodes));
 		inode.seal();
@@ -365,5 +379,6 @@ export function replayOperations(
 	operations: readonly FastCommitOperation[],
 	overlay: Overlay,
 ): void {
-	new Replay(volume, operations).run(overlay);
+	const bounds = new ReplayBounds(volume);
+	bounds.within(() => new Replay(volume, operations, bounds).run(overlay));
 }

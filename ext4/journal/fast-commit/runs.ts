@@ -5,14 +5,12 @@ import {childAt, type Node, openChild, openRoot} from '../../mapping/extent-node
 import {mapAt} from '../../mapping/index.ts';
 import {logicalBlocksMax, type Run} from '../../mapping/run.ts';
 import type {Volume} from '../../volume.ts';
+import type {ReplayBounds} from './bounds.ts';
 
 /** Blocks that lie one after another in the file and on the device. */
 export type MappedRun = Run & {kind: 'mapped' | 'unwritten'};
 
 const directCount = 12;
-
-/** Runs, or blocks of the mapping, that one file has in memory. */
-const piecesMax = 2 ** 18;
 
 /** How far a block map of twelve direct blocks and three trees reaches. */
 function blockMapEnd(perBlock: number): number {
@@ -23,30 +21,24 @@ function blockMapEnd(perBlock: number): number {
  * All runs of an inode, ascending, whichever way it maps them. There are at most as many as the
  * volume has blocks. Throws `CorruptError` for a broken mapping, `DeviceError`.
  */
-export function readRuns(volume: Volume, inode: Inode): MappedRun[] {
+export function readRuns(volume: Volume, inode: Inode, bounds: ReplayBounds): MappedRun[] {
 	const isExtents = (inode.flags & inodeFlags.extents) !== 0;
 	const end = isExtents ? logicalBlocksMax : blockMapEnd(volume.geometry.blockSize / 4);
 	const runs: MappedRun[] = [];
 	let blockCount = 0;
 	for (let logical = 0; logical < end; ) {
+		bounds.look();
 		const run = mapAt(volume, inode, logical);
 		if (run.kind !== 'hole') {
+			bounds.addPiece(inode.number);
 			runs.push(run);
 			blockCount += run.length;
 		}
 		// Without this, map blocks that stand in many places would make a list without bound.
 		assertCount(volume, inode, blockCount);
-		assertPieces(inode, runs.length);
 		logical = run.logical + run.length;
 	}
 	return runs;
-}
-
-function assertPieces(inode: Inode, count: number): void {
-	if (count <= piecesMax) return;
-	throw new CorruptError('EXT4_BAD_JOURNAL', `fast commits to a file of over ${piecesMax} pieces`, {
-		inode: inode.number,
-	});
 }
 
 function assertCount(volume: Volume, inode: Inode, count: number): void {
@@ -57,18 +49,18 @@ function assertCount(volume: Volume, inode: Inode, count: number): void {
 }
 
 /** The blocks that hold the inode's mapping itself. Throws `CorruptError`, `DeviceError`. */
-export function readMappingBlocks(volume: Volume, inode: Inode): number[] {
+export function readMappingBlocks(volume: Volume, inode: Inode, bounds: ReplayBounds): number[] {
 	return (inode.flags & inodeFlags.extents) !== 0
-		? readExtentNodes(volume, inode)
-		: readMapBlocks(volume, inode);
+		? readExtentNodes(volume, inode, bounds)
+		: readMapBlocks(volume, inode, bounds);
 }
 
-function readExtentNodes(volume: Volume, inode: Inode): number[] {
+function readExtentNodes(volume: Volume, inode: Inode, bounds: ReplayBounds): number[] {
 	const blocks: number[] = [];
 	const visit = (node: Node) => {
 		for (let index = 0; index < node.entryCount; index++) {
+			bounds.addPiece(inode.number);
 			blocks.push(childAt(node.view, index));
-			assertPieces(inode, blocks.length);
 			// Leaves have no nodes below them; there is no need to look at them.
 			if (node.depth > 1) visit(openChild(volume, inode, node, index));
 		}
@@ -78,7 +70,7 @@ function readExtentNodes(volume: Volume, inode: Inode): number[] {
 	return blocks;
 }
 
-function readMapBlocks(volume: Volume, inode: Inode): number[] {
+function readMapBlocks(volume: Volume, inode: Inode, bounds: ReplayBounds): number[] {
 	const blocks: number[] = [];
 	for (let levels = 1; levels <= 3; levels++) {
 		const top = inode.blockView.getUint32((directCount + levels - 1) * 4, true);
@@ -87,9 +79,8 @@ function readMapBlocks(volume: Volume, inode: Inode): number[] {
 		for (let depth = levels; depth > 1; depth--) {
 			const end = blocks.length;
 			for (const block of blocks.slice(from, end)) {
-				pushPointers(volume.cache.read(block).view, blocks);
+				pushPointers(inode, volume.cache.read(block).view, blocks, bounds);
 				assertCount(volume, inode, blocks.length);
-				assertPieces(inode, blocks.length);
 			}
 			from = end;
 		}
@@ -97,10 +88,12 @@ function readMapBlocks(volume: Volume, inode: Inode): number[] {
 	return blocks;
 }
 
-function pushPointers(view: DataView, blocks: number[]): void {
+function pushPointers(inode: Inode, view: DataView, blocks: number[], bounds: ReplayBounds): void {
 	for (let at = 0; at < view.byteLength; at += 4) {
 		const pointer = view.getUint32(at, true);
-		if (pointer !== 0) blocks.push(pointer);
+		if (pointer === 0) continue;
+		bounds.addPiece(inode.number);
+		blocks.push(pointer);
 	}
 }
 
