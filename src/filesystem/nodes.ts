@@ -3,10 +3,8 @@
  * last name. Such a file lives on until the kernel forgets it: nobody can have it open then.
  */
 import {
-	CorruptError,
-	DeviceError,
-	FileError,
 	type Inode,
+	isExpectedError,
 	reapInode,
 	releaseReservation,
 	type Volume,
@@ -125,9 +123,7 @@ export class Nodes {
 		try {
 			reapInode(this.#volume, number);
 		} catch (error) {
-			const isExpected =
-				error instanceof CorruptError || error instanceof DeviceError || error instanceof FileError;
-			if (!isExpected) throw error;
+			if (!isExpectedError(error)) throw error;
 			this.#faultNoticed(error, 'REAP', number);
 		}
 	}

@@ -1,4 +1,4 @@
-import {CorruptError, DeviceError} from '../../../ext4/index.ts';
+import {BudgetError, CorruptError, DeviceError} from '../../../ext4/index.ts';
 import {isOrphan} from '../../../ext4/orphans/orphans.ts';
 import {Nodes} from '../../../src/filesystem/nodes.ts';
 import {mke2fs} from '../../support/made-volume.ts';
@@ -46,20 +46,25 @@ testUnless(why, 'a name is gone though what it named could not be freed', t => {
 	t.is(subject.lookup(place), undefined);
 });
 
-testUnless(why, 'so when the kernel forgets it, and when the device fails', t => {
-	const subject = new Subject(mke2fs(['-t', 'ext4', '-b', '1024'], '8M'));
-	const {nodes, noticed} = mount(subject);
-	const number = subject.makeFile(place, file);
-	nodes.remember(number);
-	subject.unlink(place);
-	nodes.linksChanged(subject.inode(number));
-	t.is(nodes.linklessCount, 1);
-	subject.volume.transact = () => {
-		throw new DeviceError('gone', 0, 0);
-	};
-	t.notThrows(() => nodes.forget(number, 1));
-	t.true(noticed[0]?.error instanceof DeviceError);
-});
+for (const [what, failure] of [
+	['when the device fails', new DeviceError('gone', 0, 0)],
+	['when to free it would cost too much', new BudgetError('too much')],
+] as const) {
+	testUnless(why, `so when the kernel forgets it, and ${what}`, t => {
+		const subject = new Subject(mke2fs(['-t', 'ext4', '-b', '1024'], '8M'));
+		const {nodes, noticed} = mount(subject);
+		const number = subject.makeFile(place, file);
+		nodes.remember(number);
+		subject.unlink(place);
+		nodes.linksChanged(subject.inode(number));
+		t.is(nodes.linklessCount, 1);
+		subject.volume.transact = () => {
+			throw failure;
+		};
+		t.notThrows(() => nodes.forget(number, 1));
+		t.is(noticed[0]?.error, failure);
+	});
+}
 
 testUnless(why, 'a fault of our own is not passed over', t => {
 	const subject = new Subject(mke2fs(['-t', 'ext4', '-b', '1024'], '8M'));
