@@ -47,11 +47,12 @@ function numberIn(text: string, name: string): number | undefined {
 	return found === undefined ? undefined : Number(found);
 }
 
-/** Checks an image and changes nothing. The image must not be one that the caller writes to meanwhile. */
-export function runE2fsck(image: string): E2fsckVerdict {
+/** Runs it with its log of problems beside the image. */
+function runLogged(image: string, mode: string, extended: string) {
 	const log = `${image}.problems`;
 	const options = {env, encoding: 'latin1', maxBuffer: 2 ** 26, ...limits} as const;
-	const {status, stdout} = spawnSync('e2fsck', ['-fn', '-E', `problem_log=${log}`, image], options);
+	const args = [mode, '-E', [extended, `problem_log=${log}`].filter(Boolean).join(','), image];
+	const {status, stdout} = spawnSync('e2fsck', args, options);
 	const text = existsSync(log) ? readFileSync(log, 'latin1') : '';
 	rmSync(log, {force: true});
 	const problems = [...text.matchAll(/<problem [^>]*>/g)].map(([problem]) => ({
@@ -60,16 +61,29 @@ export function runE2fsck(image: string): E2fsckVerdict {
 		block: numberIn(problem, 'blk'),
 		group: numberIn(problem, 'group'),
 	}));
+	return {status, stdout, problems};
+}
+
+/** Checks an image and changes nothing. The image must not be one that the caller writes to meanwhile. */
+export function runE2fsck(image: string): E2fsckVerdict {
+	const {status, stdout, problems} = runLogged(image, '-fn', '');
 	// With an error number in the journal's superblock it tries to write, and fails over its own -n.
 	const isVerdict = status !== null && !stdout.includes('Error writing block');
 	return {exit: isVerdict ? status : undefined, problems, output: stdout};
 }
 
-/** Brings the journal home and does nothing else. */
-export function replayByE2fsck(image: string): number | undefined {
-	const options = {env, stdio: 'ignore', ...limits} as const;
-	return spawnSync('e2fsck', ['-fy', '-E', 'journal_only', image], options).status ?? undefined;
+/**
+ * Brings the journal home. Over one that is damaged it goes on and repairs the file system, though it
+ * was told not to: then what it has repaired is its verdict. Undefined where it did no more than asked.
+ */
+export function replayByE2fsck(image: string): E2fsckVerdict | undefined {
+	const {stdout, problems} = runLogged(image, '-fy', 'journal_only');
+	const hasRepaired = problems.some(({code}) => code >= firstOfPass1);
+	return hasRepaired ? {exit: 4, problems, output: stdout} : undefined;
 }
+
+/** Its numbers for problems begin with the pass; what comes before is about superblock and journal. */
+const firstOfPass1 = 0x10000;
 
 /** Repairs what it finds, as often as it takes; false where there is no end to it. */
 export function repairByE2fsck(image: string): boolean {

@@ -36,8 +36,8 @@ export function judgeSeed(mutator: CheckMutator, seed: number, folder: string): 
 		const image = join(folder, `${process.pid}.img`);
 		writeFileSync(image, bytes);
 		// e2fsck -n does not replay; ours reads what a replay would bring.
-		if (hasLogToReplay(bytes)) replayByE2fsck(image);
-		const {exit, problems} = runE2fsck(image);
+		const repaired = hasLogToReplay(bytes) ? replayByE2fsck(image) : undefined;
+		const {exit, problems} = repaired ?? runE2fsck(image);
 		rmSync(image);
 		const ours = runOurs(new MemoryDevice(bytes, true));
 		return {
