@@ -79,12 +79,11 @@ export class EntryWriter {
 		if (after > this.#end) return false;
 		let shownType = type === undefined ? unknownType : directoryTypes[type];
 		if (this.#isPlus) {
-			const inode = this.#inodeOf(bytes, start, length, inodeNumber);
+			const inode = this.#writeNode(bytes, start, length, inodeNumber);
 			if (inode === undefined) {
 				// Node 0: the kernel learns the name alone, and asks with a LOOKUP if it must.
 				this.#reply.bytes.fill(0, this.#at, direntAt);
 			} else {
-				writeEntry(this.#reply.view, this.#at, inode, this.#shown);
 				this.#remember(inodeNumber);
 				shownType = directoryTypes[inode.type];
 			}
@@ -95,8 +94,11 @@ export class EntryWriter {
 		return true;
 	};
 
-	/** Undefined where the kernel wants none, or where it can't be had, which a LOOKUP will say. */
-	#inodeOf(
+	/**
+	 * Writes what an entry leads to. Undefined where the kernel wants none, or where it can't be had,
+	 * which a LOOKUP will say.
+	 */
+	#writeNode(
 		bytes: Uint8Array,
 		start: number,
 		length: number,
@@ -104,7 +106,10 @@ export class EntryWriter {
 	): Inode | undefined {
 		if (inodeNumber === rootInode || isDotOrDotDot(bytes, start, length)) return undefined;
 		try {
-			return this.#volume.readInode(inodeNumber);
+			const inode = this.#volume.readInode(inodeNumber);
+			// Of an encrypted link the target is read, which tells its size.
+			writeEntry(this.#reply.view, this.#at, inode, this.#shown);
+			return inode;
 		} catch (error) {
 			if (error instanceof CorruptError || error instanceof DeviceError) return undefined;
 			throw error;
