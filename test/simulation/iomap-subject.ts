@@ -85,7 +85,9 @@ class IomapSubject extends Subject {
 	#opened(number: number): Node {
 		const node = this.#node(number);
 		if (this.#open.has(node)) return node;
-		this.#call(() => this.#as().open(node));
+		const {flags} = this.volume.readReservedInode(number);
+		const appends = (flags & inodeFlags.appendOnly) !== 0;
+		this.#call(() => this.#as().open(node, {appends}));
 		this.#open.add(node);
 		return node;
 	}

@@ -246,11 +246,14 @@ export class IomapKernel {
 		this.requests.ask('OPEN', {nodeId: node.id, fields: {}});
 	}
 
-	/** open(2) with O_RDWR. */
-	open(node: Node, {truncates = false} = {}): void {
+	/** open(2) with O_RDWR, and O_TRUNC or O_APPEND. */
+	open(node: Node, {truncates = false, appends = false} = {}): void {
 		this.clock.tick();
 		if (node.isImmutable) throw new KernelError(errnos.EPERM, 'the file is immutable');
-		const flags = truncates ? 0o1002 : 2;
+		if (node.isAppendOnly && (truncates || !appends)) {
+			throw new KernelError(errnos.EPERM, 'the file may only be appended to');
+		}
+		const flags = 2 | (truncates ? 0o1000 : 0) | (appends ? 0o2000 : 0);
 		const view = this.requests.ask('OPEN', {nodeId: node.id, fields: {flags}});
 		const given = view.getUint32(8, true);
 		const allowed = openFlags.directIo | openFlags.keepCache;

@@ -162,6 +162,32 @@ rule('6.5', 'an immutable file is not opened or changed, and nobody is asked', t
 	mount.endsClean();
 });
 
+rule('6.6', 'an append-only file is opened to append to it alone, and nobody is asked else', t => {
+	const mount = mounted(t);
+	const {kernel} = mount;
+	const made = mount.newFile();
+	setFlags(mount, made, extents | appendOnly);
+	// The server says it where the kernel does not know.
+	t.is(
+		errnoOf(() => kernel.open(made)),
+		errno.EPERM,
+	);
+	kernel.evict(made);
+	const file = mount.lookedUp();
+	const asked = mount.kernel.requestsOf(() => {
+		t.is(
+			errnoOf(() => kernel.open(file)),
+			errno.EPERM,
+		);
+	});
+	t.deepEqual(asked, []);
+	kernel.open(file, {appends: true});
+	kernel.write(file, 0, new Uint8Array(100));
+	kernel.close(file);
+	t.is(mount.lookedUp().size, 100);
+	mount.endsClean();
+});
+
 rule('6.7', 'where the kernel checks ACLs every kind of file is exclusive', t => {
 	const mount = served(t, {config: {allowOther: true}});
 	const {kernel} = mount;
