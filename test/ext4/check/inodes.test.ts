@@ -2,58 +2,26 @@
  * Passes 0 and 1: one test a way to be damaged. debugfs does the damage, and keeps checksums right;
  * e2fsck is asked whether it objects, too.
  */
-import {execFileSync, spawnSync} from 'node:child_process';
 import * as fs from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {type CheckSummary, check, runCheckTask} from '../../../ext4/check/check.ts';
+import {check, runCheckTask} from '../../../ext4/check/check.ts';
 import type {FindingCode} from '../../../ext4/check/codes.ts';
 import type {Finding} from '../../../ext4/check/finding.ts';
+import {checked, damaged} from '../../support/damaged.ts';
+import {e2fsprogs, hasDebugfs} from '../../support/e2fsprogs.ts';
 import {makeImage} from '../../support/made-image.ts';
 import {MemoryDevice} from '../../support/memory-device.ts';
 import {testUnless} from '../../support/skip.ts';
 
-const env = {...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin`, LC_ALL: 'C'};
-const hasTools = spawnSync('debugfs', ['-V'], {env}).error === undefined;
-const why = hasTools ? undefined : 'debugfs is not installed';
+const why = hasDebugfs ? undefined : 'debugfs is not installed';
 
 /** Copies are made with the file system, and their counts stay as they were then. */
 const staleCounts: readonly FindingCode[] = ['CHECK_FREE_BLOCKS', 'CHECK_FREE_INODES'];
 
-type Checked = {readonly findings: readonly Finding[]; readonly summary: CheckSummary};
-
-function checked(bytes: Uint8Array): Checked {
-	const findings: Finding[] = [];
-	const run = check(new MemoryDevice(bytes, true));
-	let next = run.next();
-	for (; next.done !== true; next = run.next()) findings.push(next.value);
-	return {findings, summary: next.value};
-}
-
-type Damaged = {readonly bytes: Uint8Array; readonly exit: number | null};
-
-/** The image after debugfs commands and `poke`, and what e2fsck exits with. */
-function damaged(
-	commands: readonly string[],
-	options: readonly string[],
-	poke: (bytes: Buffer) => void = () => {},
-): Damaged {
-	const {path, remove} = makeImage(options);
-	try {
-		const input = `${commands.join('\n')}\n`;
-		execFileSync('debugfs', ['-w', path], {env, input, stdio: ['pipe', 'ignore', 'ignore']});
-		const image = fs.readFileSync(path);
-		poke(image);
-		fs.writeFileSync(path, image);
-		const {status} = spawnSync('e2fsck', ['-fn', path], {env, stdio: 'ignore'});
-		return {bytes: new Uint8Array(fs.readFileSync(path)), exit: status};
-	} finally {
-		remove();
-	}
-}
-
 const ext4 = ['-O', 'metadata_csum'];
+const plain = ['-O', '^metadata_csum,^has_journal,encrypt'];
 const ext2 = ['-O', '^extent,^metadata_csum,^64bit,^uninit_bg,^has_journal'];
 
 const damages: readonly {
@@ -271,67 +239,6 @@ testUnless(
 	},
 );
 
-/** A context of version 2: the identifier of its key, and each file's own nonce. */
-function contextOf(key: number, nonce: number, length = 40): Buffer {
-	const context = Buffer.from([2, 1, 4, 0, 0, 0, 0, 0, ...Buffer.alloc(16, key)]);
-	return Buffer.concat([context, Buffer.alloc(16, nonce)]).subarray(0, length);
-}
-
-/** debugfs does not write attributes of fscrypt's kind: `user.c` is made one of them. */
-function makeContexts(bytes: Buffer): void {
-	const entry = Buffer.from([1, 1]);
-	for (let at = bytes.indexOf(entry); at >= 0; at = bytes.indexOf(entry, at + 1)) {
-		const isEntry = bytes[at + 16] === 0x63 && bytes.readUInt32LE(at + 4) === 0;
-		if (isEntry) bytes[at + 1] = 9;
-	}
-}
-
-const plain = ['-O', '^metadata_csum,^has_journal,encrypt'];
-
-for (const {title, inner, code, inodeSize} of [
-	{title: 'of one policy', inner: contextOf(1, 7), code: undefined, inodeSize: 256},
-	{
-		title: 'of two policies',
-		inner: contextOf(2, 7),
-		code: 'CHECK_ENTRY_OTHER_POLICY',
-		inodeSize: 256,
-	},
-	{
-		title: 'of two policies, in blocks of attributes',
-		inner: contextOf(2, 7),
-		code: 'CHECK_ENTRY_OTHER_POLICY',
-		inodeSize: 128,
-	},
-	{
-		title: 'of which one is cut off',
-		inner: contextOf(1, 7, 30),
-		code: 'CHECK_ENCRYPTION_CONTEXT',
-		inodeSize: 256,
-	},
-] as const) {
-	testUnless(why, `contexts of encryption ${title} are judged as e2fsck does`, t => {
-		const folder = fs.mkdtempSync(join(tmpdir(), 'ext4box-context-'));
-		t.teardown(() => fs.rmSync(folder, {recursive: true}));
-		fs.writeFileSync(join(folder, 'outer'), contextOf(1, 9));
-		fs.writeFileSync(join(folder, 'inner'), inner);
-		const commands = [
-			'mkdir safe',
-			'mkdir safe/a_name_of_one_block_of_the_cipher',
-			'sif safe flags 0x80800',
-			'sif safe/a_name_of_one_block_of_the_cipher flags 0x80800',
-			`ea_set -f ${join(folder, 'outer')} safe user.c`,
-			`ea_set -f ${join(folder, 'inner')} safe/a_name_of_one_block_of_the_cipher user.c`,
-		];
-		const options = [...plain, '-I', String(inodeSize)];
-		const {bytes, exit} = damaged(commands, options, makeContexts);
-		const codes = checked(bytes)
-			.findings.filter(({severity}) => severity === 'error')
-			.map(finding => finding.code);
-		t.deepEqual(codes, code === undefined ? [] : [code]);
-		t.is(exit, code === undefined ? 0 : 4);
-	});
-}
-
 testUnless(
 	why,
 	'a compatible feature that is not known is not for us to check, nor for e2fsck',
@@ -382,7 +289,7 @@ testUnless(why, 'the checker tells nothing of a sound image, and counts as e2fsc
 	t.teardown(remove);
 	const {findings, summary} = checked(new Uint8Array(fs.readFileSync(path)));
 	t.deepEqual(findings, []);
-	const told = spawnSync('e2fsck', ['-fn', path], {env, encoding: 'latin1'}).stdout;
+	const told = e2fsprogs('e2fsck', ['-fn', path]);
 	const blocks = /(\d+)\/(\d+) blocks/.exec(told);
 	t.is(summary.volume?.usedBlockCount, Number(blocks?.[1]));
 	t.is(summary.volume?.blockCount, Number(blocks?.[2]));
@@ -392,7 +299,7 @@ testUnless(why, 'a superblock that is gone is replaced by its copy', t => {
 	const folder = fs.mkdtempSync(join(tmpdir(), 'ext4box-copy-'));
 	t.teardown(() => fs.rmSync(folder, {recursive: true}));
 	const path = join(folder, 'image');
-	execFileSync('mke2fs', ['-q', '-t', 'ext4', '-b', '1024', path, '12M'], {env, stdio: 'ignore'});
+	e2fsprogs('mke2fs', ['-q', '-t', 'ext4', '-b', '1024', path, '12M']);
 	const bytes = new Uint8Array(fs.readFileSync(path));
 	bytes.fill(0, 1024, 2048);
 	const {findings, summary} = checked(bytes);
