@@ -38,9 +38,12 @@ export interface Transport {
 
 /**
  * Under a load that never lets the server wait, the clock is asked after so many requests; else only
- * before a sleep: asking for the time is a system call on some machines.
+ * before a sleep: asking for the time is a system call on some machines. Not more, for on a slow disk
+ * each may take long, while a commit is due or another host waits for a sign of life.
  */
-const requestsBetweenWaits = 64;
+const requestsBetweenTicks = 8;
+/** So many times later it is also asked whether it is to end. */
+const ticksBetweenWaits = 8;
 
 /** What it means that read(2) on /dev/fuse brought no request. Throws for what must not happen. */
 function whyNothing(error: number): 'taken back' | 'none yet' | 'ended' {
@@ -66,7 +69,8 @@ export class DeviceTransport implements Transport {
 	readonly #calls: DescriptorCalls;
 	readonly #clock: Clock;
 	readonly #busyWait: BusyWait | undefined;
-	#untilWait = requestsBetweenWaits;
+	#untilTick = requestsBetweenTicks;
+	#untilWait = ticksBetweenWaits;
 
 	/**
 	 * The descriptor must be non-blocking: a request may be taken back after a wait. Without
@@ -81,11 +85,7 @@ export class DeviceTransport implements Transport {
 
 	receive(into: Uint8Array): number {
 		for (;;) {
-			if (--this.#untilWait === 0) {
-				this.#untilWait = requestsBetweenWaits;
-				this.#clock.tick();
-				if (!this.#clock.wait(0)) return 0;
-			}
+			if (--this.#untilTick === 0 && !this.#pass()) return 0;
 			const length = this.#read(into);
 			if (length > 0) return length;
 			const why = whyNothing(-length);
@@ -101,6 +101,15 @@ export class DeviceTransport implements Transport {
 			// Of an end `receive` will be told, too.
 			if (whyNothing(-length) !== 'taken back') return 0;
 		}
+	}
+
+	/** Does what is due in the midst of requests. Returns whether more of them are to be taken. */
+	#pass(): boolean {
+		this.#untilTick = requestsBetweenTicks;
+		this.#clock.tick();
+		if (--this.#untilWait > 0) return true;
+		this.#untilWait = ticksBetweenWaits;
+		return this.#clock.wait(0);
 	}
 
 	/** Reads a request; EAGAIN where none has come for as long as it pays to stay awake. */

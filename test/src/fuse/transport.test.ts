@@ -65,6 +65,7 @@ test('what comes in time is taken, and the next wait is as patient', t => {
 /** A transport whose reads and waits end as listed. */
 function scripted(reads: number[], waits: boolean[] = []) {
 	const calls: string[] = [];
+	const ticks = {count: 0};
 	const transport = new DeviceTransport(
 		3,
 		{
@@ -79,14 +80,17 @@ function scripted(reads: number[], waits: boolean[] = []) {
 			},
 		},
 		{
-			tick: () => 1000,
+			tick() {
+				ticks.count++;
+				return 1000;
+			},
 			wait(timeout) {
 				calls.push(`wait ${timeout}`);
 				return waits.shift() ?? true;
 			},
 		},
 	);
-	return {transport, calls};
+	return {transport, calls, ticks};
 }
 
 test('a request that is there is read without waiting', t => {
@@ -119,6 +123,15 @@ test('told to end while it waits, and under a load that never lets it wait', t =
 	while (busy.transport.receive(new Uint8Array(64)) !== 0) served++;
 	t.true(served < 100);
 	t.true(busy.calls.includes('wait 0'));
+});
+
+test('what is due is not put off for long by a load that never lets it wait', t => {
+	const {transport, ticks} = scripted(new Array<number>(1000).fill(40));
+	const bytes = new Uint8Array(64);
+	for (let served = 1; served <= 800; served++) {
+		t.is(transport.receive(bytes), 40);
+		t.is(ticks.count, Math.floor(served / 8), `${served}`);
+	}
 });
 
 test('an error of the device is told by its name', t => {
