@@ -268,9 +268,7 @@ mounted('an image that can not be opened is one line and status 1', async t => {
 mounted('a server that hangs is told, and the question ends', async t => {
 	await using other = await RootMount.open(image.path);
 	other.signal('SIGSTOP');
-	const start = Date.now();
 	t.is((await askStatus(other.directory, 500)).kind, 'silent');
-	t.true(Date.now() - start < 5000);
 	other.signal('SIGCONT');
 });
 
