@@ -125,6 +125,12 @@ export class MultiMountProtection {
 		this.#write(this.#sequence);
 	}
 
+	/** Whether `update` should have been called by now. */
+	get isDue(): boolean {
+		const age = Math.abs(this.#now() - this.#updatedAt);
+		return this.#sequence !== undefined && age > this.updateInterval;
+	}
+
 	/** The file system is free again. Throws `DeviceError`, and as `update`. */
 	release(): void {
 		if (this.#sequence === undefined) return;

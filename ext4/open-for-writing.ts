@@ -108,7 +108,16 @@ function beginTransactions(volume: Volume, session: Session): void {
 	const {clock, errors} = session.options;
 	const {s_errors} = ext4_super_block.at(volume.superblock.view, 0);
 	const policy = errors ?? (s_errors === errorsContinue ? 'continue' : 'remount-ro');
-	volume.transactions = new Transactions(volume, session.log, {clock, errors: policy});
+	const {mmp} = session;
+	// What is large is done in many transactions, in a request that no other follows for long.
+	const beat = () => {
+		if (mmp?.isDue === true) updateMmp(volume);
+	};
+	volume.transactions = new Transactions(volume, session.log, {
+		clock,
+		errors: policy,
+		...(mmp === undefined ? {} : {beat}),
+	});
 	session.isWritable = true;
 }
 

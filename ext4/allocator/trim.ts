@@ -105,6 +105,7 @@ export function trimFree(volume: Volume, range: TrimRange): number {
 	for (let group = groupOfBlock(volume, blocks.start); group <= last; group++) {
 		if (volume.group(group).freeClusterCount < blocks.leastClusters) continue;
 		trimmed += trimGroup(volume, group, blocks, words);
+		transactions.beat();
 		cache.budget.beat();
 	}
 	return trimmed * geometry.blockSize;

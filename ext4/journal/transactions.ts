@@ -41,6 +41,8 @@ export type TransactionsOptions = {
 	/** The time of operations. */
 	readonly clock: () => Timestamp;
 	readonly errors: ErrorsPolicy;
+	/** Called before each operation, and in the midst of what takes long between two. May throw. */
+	readonly beat?: () => void;
 };
 
 export type RunOptions = Partial<HandleOptions> & {
@@ -108,11 +110,12 @@ export class Transactions {
 	/**
 	 * Runs one operation to its end: what it changes happens as a whole or, when it throws, not at
 	 * all. Throws what `operation` throws, `FileError` EROFS where the volume takes no changes,
-	 * `DeviceError`.
+	 * `DeviceError`, and as `beat`.
 	 */
 	run<T>(operation: (handle: Handle) => T, options: RunOptions = {}): T {
 		assert(this.#handle === undefined, 'an operation does not begin inside another');
 		this.#assertWritable();
+		this.beat();
 		this.#makeRoom(options.credits ?? defaultCredits);
 		this.#volume.cache.budget.renew();
 		for (let tries = 1; ; tries++) {
@@ -124,6 +127,15 @@ export class Transactions {
 				this.commit();
 			}
 		}
+	}
+
+	/**
+	 * Something takes long, and no operation is under way: other hosts are told that the file system is
+	 * in use, where that is due. Throws `FileError` EBUSY where one has taken it, `CorruptError`,
+	 * `DeviceError`; nothing can be changed then.
+	 */
+	beat(): void {
+		this.#options.beat?.();
 	}
 
 	/** File data was written to the device, in place: the next commit or `sync` makes it durable. */

@@ -1,4 +1,5 @@
 import test from 'ava';
+import {trimFree} from '../../ext4/allocator/trim.ts';
 import {CorruptError, DeviceError, type FileError, UnsupportedError} from '../../ext4/errors.ts';
 import {mmp_struct, mmpSequence} from '../../ext4/layout/mmp.ts';
 import {ext4_super_block} from '../../ext4/layout/superblock.ts';
@@ -146,6 +147,41 @@ testUnless(why, 'e2fsck at work keeps us away, and so does what makes no sense',
 	sealed.mmp.mmp_seq = 3;
 	t.throws(() => sealed.open(), {instanceOf: CorruptError, message: /checksum/});
 	t.throws(() => openForWriting(new Host().device, testOptions()), {instanceOf: UnsupportedError});
+});
+
+testUnless(why, 'it is updated while something takes long, and no more often than that', t => {
+	const host = new Host('-g', '2048');
+	const volume = host.open();
+	const first = host.mmp.mmp_seq;
+	for (let round = 1; round <= 5; round++) {
+		host.seconds += 2;
+		stamp(volume, round);
+	}
+	t.is(host.mmp.mmp_seq, first + 1);
+	const discard = () => {
+		host.seconds += 30;
+	};
+	Object.assign(host.device, {discard});
+	trimFree(volume, {start: 0, length: Number.MAX_SAFE_INTEGER, minLength: 0});
+	const {groupCount} = volume.geometry;
+	t.true(groupCount > 1);
+	t.is(host.mmp.mmp_seq, first + 1 + groupCount);
+	closeVolume(volume);
+	checkByE2fsck(host.bytes);
+});
+
+testUnless(why, 'what takes too long ends at the transaction that finds another host', t => {
+	const host = new Host('-O', '^metadata_csum');
+	const volume = host.open();
+	stamp(volume, 1);
+	host.mmp.mmp_seq = 1234;
+	host.seconds += 60;
+	t.is(
+		code(() => stamp(volume, 2)),
+		'EBUSY',
+	);
+	t.true(volume.transactions?.isAborted);
+	t.is(host.mmp.mmp_seq, 1234);
 });
 
 testUnless(why, 'a late update that finds another host ends all writing', t => {
