@@ -1,5 +1,4 @@
 /** Where the blocks of a directory under check lie, and reading them in as few reads as their places allow. */
-import {DeviceError} from '../errors.ts';
 import {inodeFlags} from '../layout/inode.ts';
 import {crc32cOfWord} from './checksum.ts';
 import type {CheckState} from './state.ts';
@@ -123,14 +122,7 @@ export class BlockWindow {
 	}
 
 	#tryRead(): boolean {
-		const {device} = this.#state;
 		const bytes = this.#bytes.subarray(0, this.#count * this.#blockSize);
-		try {
-			device.read(this.#first * this.#blockSize, bytes);
-			return true;
-		} catch (error) {
-			if (error instanceof DeviceError) return false;
-			throw error;
-		}
+		return this.#state.tryRead(this.#first * this.#blockSize, bytes) === undefined;
 	}
 }

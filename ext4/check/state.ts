@@ -280,12 +280,12 @@ export class CheckState {
 	 */
 	readBlocks(first: number, into: Uint8Array): boolean {
 		const {blockSize} = this.geometry;
-		const failure = this.#tryRead(first * blockSize, into);
+		const failure = this.tryRead(first * blockSize, into);
 		if (failure === undefined) return true;
 		// One bad block must not hide its neighbours.
 		for (let at = 0; at < into.length; at += blockSize) {
 			const part = into.subarray(at, at + blockSize);
-			const why = this.#tryRead(first * blockSize + at, part);
+			const why = this.tryRead(first * blockSize + at, part);
 			if (why === undefined) continue;
 			part.fill(0);
 			this.report('CHECK_BLOCK_UNREADABLE', {block: first + at / blockSize}, {found: why});
@@ -315,7 +315,8 @@ export class CheckState {
 		return new DataView(bytes.slice(at, at + inodeSize).buffer);
 	}
 
-	#tryRead(position: number, into: Uint8Array): string | undefined {
+	/** Fills `into` from byte `position` on; where the device does not give it all, why, and nothing is reported. */
+	tryRead(position: number, into: Uint8Array): string | undefined {
 		try {
 			// The device's own words would name each place, and no two blocks would fail alike.
 			if (position + into.length > this.device.sizeBytes) return 'the device ends before it does';

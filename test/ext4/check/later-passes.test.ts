@@ -10,6 +10,7 @@ import {mapAt} from '../../../ext4/mapping/index.ts';
 import {Volume} from '../../../ext4/volume.ts';
 import {type Atlas, mapImage, type Role} from '../../fuzz/atlas.ts';
 import {loadBases} from '../../fuzz/bases.ts';
+import {GuardedDevice} from '../../fuzz/guarded-device.ts';
 import {Patch} from '../../fuzz/patch.ts';
 import {Sealer} from '../../fuzz/seal.ts';
 import {MemoryDevice} from '../../support/memory-device.ts';
@@ -20,8 +21,12 @@ const {blockSize} = atlas;
 const volume = Volume.open(new MemoryDevice(base?.bytes ?? new Uint8Array(0), true));
 
 function checked(bytes: Uint8Array): {findings: Finding[]; summary: CheckSummary} {
+	return checkedOn(new MemoryDevice(bytes, true));
+}
+
+function checkedOn(device: MemoryDevice): {findings: Finding[]; summary: CheckSummary} {
 	const findings: Finding[] = [];
-	const run = check(new MemoryDevice(bytes, true));
+	const run = check(device);
 	let next = run.next();
 	for (; next.done !== true; next = run.next()) findings.push(next.value);
 	return {findings, summary: next.value};
@@ -378,4 +383,15 @@ test('what is wrong with an entry is told with its path', t => {
 	const finding = findings.find(({code}) => code === 'CHECK_ENTRY_INODE_NUMBER');
 	t.is(finding?.place.path, '/dir/medium');
 	t.is(finding?.place.directory, dir);
+});
+
+test('blocks of a directory behind the end of the image are told, and not asked for', t => {
+	const damage = new Damage();
+	const end = damage.blockAt(many, 2);
+	const cut = new Patch(damage.patch.bytes.slice(0, end));
+	const {findings, summary} = checkedOn(new GuardedDevice(cut, true));
+	t.is(summary.outcome, 'checked');
+	const told = findings.filter(({code}) => code === 'CHECK_BLOCK_UNREADABLE');
+	t.true(told.some(({place}) => place.block === end / blockSize));
+	t.true(findings.some(({code}) => code === 'CHECK_DEVICE_TOO_SHORT'));
 });
