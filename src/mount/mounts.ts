@@ -133,12 +133,24 @@ export function findSupervisors(mount: Mount): Supervisor[] {
 	const name = `ext4box:${mount.device.split(':')[1]}`;
 	const found = readdirSync('/proc')
 		.filter(entry => /^\d+$/.test(entry) && readProc(entry, 'comm')?.trimEnd() === name)
-		.filter(entry => uidOf(entry) === mount.uid)
+		.filter(entry => uidOf(entry) === mount.uid && !isOtherProgram(entry))
 		.flatMap(entry => {
 			const startTime = startTimeOf(Number(entry));
 			return startTime === null ? [] : [{pid: Number(entry), startTime}];
 		});
 	return found.sort((one, other) => Number(other.startTime) - Number(one.startTime));
+}
+
+/**
+ * By the names of links anybody can have a set-uid program run as what he likes, some of them with root's id
+ * alone. Root may see what they are; others not what the installed helper is.
+ */
+function isOtherProgram(pid: string): boolean {
+	try {
+		return !basename(readlinkSync(`/proc/${pid}/exe`)).startsWith('mount-helper');
+	} catch {
+		return false; // It can't be told, or the process has ended.
+	}
 }
 
 function uidOf(pid: string): number | null {

@@ -1,7 +1,7 @@
 /** `ext4box mount`, `umount` and `run` from the outside, with a stand-in server. */
 import {spawnSync} from 'node:child_process';
 import {chmodSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync} from 'node:fs';
-import {join} from 'node:path';
+import {basename, join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {findSupervisors, isAsking, mountAt} from '../../src/mount/mounts.ts';
 import {
@@ -10,6 +10,7 @@ import {
 	ending,
 	ordinaryUser,
 	Playground,
+	readProc,
 	root,
 	until,
 	whyNoFuse,
@@ -154,6 +155,25 @@ mounts(
 		t.is((await ext4box(playground, 'lose', 'umount', 'mnt')).err, '', 'nothing was written');
 	},
 );
+
+mounts('umount does not wait for what only bears a supervisor’s name', async (t, playground) => {
+	await ext4box(playground, 'serve', ...mountArguments);
+	const mount = playground.mounted() ?? t.fail();
+	const {supervisor} = await remember(playground);
+	const name = join(playground.folder, `ext4box:${mount.device.split(':')[1]}`);
+	symlinkSync('/bin/sleep', name);
+	const other = playground.start(name, ['60']);
+	const pid = other.pid ?? 0;
+	const isThere = () => readProc(pid, 'comm') === `${basename(name)}\n`;
+	t.not(await until(isThere, 5000), null);
+	t.deepEqual(
+		findSupervisors(mount).map(found => found.pid),
+		[supervisor],
+	);
+	t.is((await ext4box(playground, 'serve', 'umount', 'mnt')).code, 0);
+	t.true(isThere(), 'it was waited for');
+	other.kill('SIGKILL');
+});
 
 mounts('umount waits for the watchdog’s own question', async (t, playground) => {
 	await ext4box(playground, 'slow', 'mount', 'disk.img', 'mnt', '-o', 'ro,watchdog=6');
