@@ -80,7 +80,10 @@ export class Nodes {
 	thaw(): void {
 		const forgotten = this.#frozen ?? [];
 		this.#frozen = undefined;
-		for (const inode of forgotten) if (this.#linkless.delete(inode)) this.#reap(inode);
+		for (const inode of forgotten) {
+			// By a file handle the kernel may have come to know it again, and have it open.
+			if (!this.isKnown(inode) && this.#linkless.delete(inode)) this.#reap(inode);
+		}
 	}
 
 	/** Data of `inode` that the page cache had taken was refused, with the errno `why`. */

@@ -66,6 +66,30 @@ for (const [what, failure] of [
 	});
 }
 
+testUnless(
+	why,
+	'what is forgotten while frozen is freed when it is thawed, unless it is known again',
+	t => {
+		const subject = new Subject(mke2fs(['-t', 'ext4', '-b', '1024'], '8M'));
+		const {nodes} = mount(subject);
+		const number = subject.makeFile(place, file);
+		nodes.remember(number);
+		subject.unlink(place);
+		nodes.linksChanged(subject.inode(number));
+		nodes.freeze();
+		nodes.forget(number, 1);
+		nodes.remember(number);
+		nodes.thaw();
+		t.true(isOrphan(subject.volume, number), 'somebody may have it open');
+		nodes.freeze();
+		nodes.forget(number, 1);
+		t.true(isOrphan(subject.volume, number), 'it is frozen');
+		nodes.thaw();
+		t.false(isOrphan(subject.volume, number));
+		t.is(nodes.linklessCount, 0);
+	},
+);
+
 testUnless(why, 'a fault of our own is not passed over', t => {
 	const subject = new Subject(mke2fs(['-t', 'ext4', '-b', '1024'], '8M'));
 	const {nodes} = mount(subject);
