@@ -183,6 +183,8 @@ function serve(config: ServerConfig, opened: Opened): number {
 		writeError(`ext4box: ${printable(config.imageName)}: ${lines.join('\n')}\n`);
 	};
 	const faults = new Faults(say, Date.now);
+	// A recovery that met damage: from then on nobody can write, and nothing can be lost.
+	const failureBefore = config.startsReadOnly ? volume.transactions?.failure : undefined;
 	const {orphanProblem} = volume;
 	if (orphanProblem !== undefined) {
 		say(`files without a name that a crash has left were not all freed: ${oneLine(orphanProblem)}`);
@@ -273,7 +275,7 @@ function serve(config: ServerConfig, opened: Opened): number {
 	device.close();
 	// What an ioctl has shut down was wanted so.
 	const failure = fileSystem.isShutDown ? undefined : volume.transactions?.failure;
-	return failure === undefined ? status : exitStatusOf(failure);
+	return failure === failureBefore || failure === undefined ? status : exitStatusOf(failure);
 }
 
 /**

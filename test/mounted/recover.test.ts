@@ -179,3 +179,20 @@ writes(
 	{isOrdinary: true},
 	whyNoNamespaces(),
 );
+
+writes(
+	'where orphans are damaged it is served, and nothing is said to be lost',
+	(t, place) => {
+		// An inode that nobody uses.
+		execFileSync('debugfs', ['-w', '-R', 'ssv last_orphan 50', place.image], {stdio: 'ignore'});
+		const command = ['--', 'ls', '-a', '.'];
+		const {status, stdout, stderr} = place.cli('run', place.image, '-o', 'ro,recover', ...command);
+		t.is(status, 0);
+		t.regex(stdout, /lost\+found/);
+		t.regex(stderr, /were not all freed: an orphan that is not in use/);
+		t.notRegex(stderr, /not all that was written/);
+		t.is(place.cli('run', place.image, '-o', 'ro,recover', '--', 'true').status, 0);
+	},
+	{format: ['-t', 'ext4', '-O', '^orphan_file,^metadata_csum', '-e', 'remount-ro']},
+	whyNoNamespaces(),
+);
