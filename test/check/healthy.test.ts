@@ -12,6 +12,7 @@ import {openRaw} from '../../images/raw.ts';
 import {
 	findImages,
 	imagePath,
+	imagesLeftOut,
 	isComplete,
 	oneOfEachKind,
 	type ReferenceImage,
@@ -48,6 +49,7 @@ function judge(t: ExecutionContext, image: ReferenceImage): void {
 }
 
 for (const image of images) test(`${image.name} gives no finding`, t => judge(t, image));
+for (const [name, why] of imagesLeftOut()) testUnless(why, `${name} gives no finding`, () => {});
 
 const isRoot = process.getuid?.() === 0;
 const forms = {

@@ -25,6 +25,7 @@ import {
 	findImages,
 	hashFile,
 	imagePath,
+	imagesLeftOut,
 	isComplete,
 	oneOfEachKind,
 	type ReferenceImage,
@@ -143,6 +144,9 @@ test.before(() => {
 });
 
 if (whyNot !== undefined) serialTestUnless(whyNot, 'the reference images', () => {});
+for (const [name, why] of imagesLeftOut()) {
+	serialTestUnless(why, `${name} reads as its reference says`, () => {});
+}
 
 for (const image of images) {
 	serialTestUnless(null, `${image.name} reads as its reference says (library)`, async t => {

@@ -60,14 +60,20 @@ function readManifest(): ReferenceImage[] {
 	return lines.map(line => JSON.parse(line) as ReferenceImage);
 }
 
+const leftOut = new Map<string, string>();
+
+/** What `findImages` was asked for and does not give, by name, and why: some images only root can make. */
+export function imagesLeftOut(): ReadonlyMap<string, string> {
+	return leftOut;
+}
+
 /** The images of these names, made where they are missing; without names all there can be. */
 export function findImages(names: readonly string[] | undefined): ReferenceImage[] {
-	const known = readManifest();
-	if (given === undefined) {
-		const has = new Set(known.map(image => image.name));
-		const missing = (names ?? listNames()).filter(name => !has.has(name));
-		if (missing.length > 0) make(missing);
-	}
+	const has = new Set(readManifest().map(image => image.name));
+	const wanted = names ?? (given === undefined ? listNames() : []);
+	const missing = wanted.filter(name => !has.has(name));
+	if (given !== undefined) for (const name of missing) leftOut.set(name, `it is not in ${given}`);
+	else if (missing.length > 0) make(missing);
 	return readManifest().filter(image => names === undefined || names.includes(image.name));
 }
 
@@ -85,6 +91,9 @@ function make(names: readonly string[]): void {
 			encoding: 'utf8',
 			maxBuffer: 2 ** 28,
 		});
+		for (const [, name, reason] of result.stderr.matchAll(/^([\w.-]+): (.*), left out$/gm)) {
+			if (name !== undefined && reason !== undefined) leftOut.set(name, reason);
+		}
 		const manifest = join(scratch, 'manifest.ndjson');
 		if (!existsSync(manifest)) throw new Error(`make-images.sh: ${result.stderr}`);
 		const lines = readFileSync(manifest);
