@@ -18,6 +18,17 @@ export function whyNoBrowser(): string | undefined {
 	return findProgram() === undefined ? `none of ${programs.join(', ')} is installed` : undefined;
 }
 
+/** Wherever there is a profile, crash reports and dconf's cache go to the home of who runs it. */
+function homeIn(folder: string): {readonly [name: string]: string} {
+	return {
+		HOME: folder,
+		XDG_CONFIG_HOME: path.join(folder, 'config'),
+		XDG_CACHE_HOME: path.join(folder, 'cache'),
+		XDG_DATA_HOME: path.join(folder, 'data'),
+		XDG_RUNTIME_DIR: folder,
+	};
+}
+
 type Answer = {
 	readonly id?: number;
 	readonly method?: string;
@@ -65,10 +76,10 @@ export class Browser implements AsyncDisposable {
 				'--hide-scrollbars',
 				'--no-first-run',
 				'--remote-debugging-port=0',
-				`--user-data-dir=${folder}`,
+				`--user-data-dir=${path.join(folder, 'profile')}`,
 				'about:blank',
 			],
-			{stdio: ['ignore', 'ignore', 'pipe']},
+			{stdio: ['ignore', 'ignore', 'pipe'], env: {...process.env, ...homeIn(folder)}},
 		);
 		const address = await new Promise<string>((resolve, reject) => {
 			let text = '';
