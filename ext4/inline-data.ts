@@ -1,6 +1,7 @@
 /** Data small enough to lie in the inode. Kernel documentation, "Inline Data". */
 import {CorruptError} from './errors.ts';
 import type {Inode} from './layout/inode.ts';
+import {sizeBytesMax} from './mapping/limits.ts';
 import type {Volume} from './volume.ts';
 import {inlineDataValue} from './xattr/read.ts';
 
@@ -10,10 +11,11 @@ export const inlineBytesInBlock = 60;
 /**
  * All the room that an inode with inline data has taken for it: 60 bytes of i_block, then the
  * value of system.data. A file's or a symlink's data is the first `inode.sizeBytes` of it; a
- * directory's are two stretches of entries, which `directory/` knows.
+ * directory's are two stretches of entries, which `directory/` knows. A file alone may be longer, and
+ * reads as zeros behind, as in the kernel: `mke2fs -d` makes those that begin with a hole so.
  *
  * Throws `CorruptError` with EXT4_BAD_INLINE_DATA when system.data is missing or the inode claims
- * to be longer than what is there, EXT4_BAD_XATTR for broken attributes.
+ * to be longer than what is there, a file longer than any is, EXT4_BAD_XATTR for broken attributes.
  */
 export function readInlineData(volume: Volume, inode: Inode): Uint8Array {
 	const place = {inode: inode.number};
@@ -22,7 +24,8 @@ export function readInlineData(volume: Volume, inode: Inode): Uint8Array {
 		throw new CorruptError('EXT4_BAD_INLINE_DATA', 'inline data without system.data', place);
 	}
 	const length = inlineBytesInBlock + value.length;
-	if (inode.sizeBytes > length) {
+	const sizeMax = inode.type === 'file' ? sizeBytesMax(volume, inode) : length;
+	if (inode.sizeBytes > sizeMax) {
 		throw new CorruptError(
 			'EXT4_BAD_INLINE_DATA',
 			`inline data of ${length} bytes in an inode of ${inode.sizeBytes}`,

@@ -12,6 +12,7 @@ import {
 	type MutableInode,
 	mapAt,
 	mapForWriting,
+	readInlineData,
 	type Volume,
 } from '../ext4/index.ts';
 import {assertMapping, type Mapping, type WritableMapping} from './mapping.ts';
@@ -118,9 +119,11 @@ export class Mapper {
 	#map(inode: Inode, position: number): Mapping {
 		const blockSize = this.#blockSize;
 		if ((inode.flags & inodeFlags.inlineData) !== 0) {
-			if (position < inode.sizeBytes) return {kind: 'inline', offset: 0, length: inode.sizeBytes};
+			const length = Math.min(inode.sizeBytes, readInlineData(this.volume, inode).length);
+			if (position < length) return {kind: 'inline', offset: 0, length};
 			const offset = position - (position % blockSize);
-			return {kind: 'hole', offset, length: blockSize};
+			const blocks = Math.ceil((inode.sizeBytes - offset) / blockSize);
+			return {kind: 'hole', offset, length: Math.max(1, blocks) * blockSize};
 		}
 		const run = mapAt(this.volume, inode, Math.floor(position / blockSize));
 		const offset = run.logical * blockSize;

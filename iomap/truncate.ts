@@ -28,12 +28,12 @@ function resizeInline(
 ): boolean {
 	const {volume} = mapper;
 	if ((inode.flags & inodeFlags.inlineData) === 0) return false;
+	const before = readInlineData(volume, inode); // First: this finds the size to be a possible one.
 	const capacity = inlineCapacity(volume, inode) ?? 0;
-	if (sizeBytes > inode.sizeBytes && sizeBytes > capacity) {
+	if (sizeBytes > Math.max(capacity, before.length)) {
 		growOutOfInline(handle, inode);
 		return false;
 	}
-	const before = readInlineData(volume, inode); // First: this finds the size to be a possible one.
 	const bytes = new Uint8Array(sizeBytes);
 	bytes.set(before.subarray(0, Math.min(sizeBytes, inode.sizeBytes)));
 	writeInlineData(handle, inode, bytes);

@@ -58,11 +58,10 @@ function writeInline(
 	const isInline = (inode.flags & inodeFlags.inlineData) !== 0;
 	const end = position + bytes.length;
 	const capacity = inlineCapacity(volume, inode);
-	if (capacity === undefined || end > capacity) {
+	if (capacity === undefined || Math.max(end, inode.sizeBytes) > capacity) {
 		if (isInline) growOutOfInline(handle, inode);
 		return false;
 	}
-	// Read first: this finds the size to be a possible one.
 	const before = isInline ? readInlineData(volume, inode).subarray(0, inode.sizeBytes) : undefined;
 	const all = new Uint8Array(Math.max(end, inode.sizeBytes));
 	if (before !== undefined) all.set(before);

@@ -7,9 +7,14 @@ import {addXattrs, type TinyXattr} from '../support/tiny-xattr.ts';
 
 const file = 12;
 
-function inline(sizeBytes: number, xattrs: readonly TinyXattr[]): TinyImage {
+function inline(sizeBytes: number, xattrs: readonly TinyXattr[], mode = 0o100644): TinyImage {
 	const image = new TinyImage({features: ['filetype', 'extent', 'inline_data', 'ea_inode']});
-	image.setInode(file, {i_mode: 0o100644, i_flags: inodeFlags.inlineData, i_size_lo: sizeBytes});
+	image.setInode(file, {
+		i_mode: mode,
+		i_flags: inodeFlags.inlineData,
+		i_size_lo: sizeBytes % 2 ** 32,
+		i_size_high: Math.floor(sizeBytes / 2 ** 32),
+	});
 	image.blockField(file).fill(0x61);
 	addXattrs(image, file, xattrs);
 	return image;
@@ -31,8 +36,11 @@ test('inline data is i_block and then system.data', t => {
 
 const bad: readonly [string, TinyImage][] = [
 	['without system.data', inline(5, [{index: 1, name: 'data', value: 'no'}])],
-	['longer than what is there', inline(71, [{index: 7, name: 'data', value: 'b'.repeat(10)}])],
-	['of an absurd size', inline(2 ** 32 - 1, [{index: 7, name: 'data', value: ''}])],
+	[
+		'of a symbolic link, longer than what is there',
+		inline(71, [{index: 7, name: 'data', value: 'b'.repeat(10)}], 0o120777),
+	],
+	['of an absurd size', inline(2 ** 52, [{index: 7, name: 'data', value: ''}])],
 	[
 		'in another inode',
 		inline(61, [{index: 7, name: 'data', value: 'b', fields: {e_value_inum: 13}}]),

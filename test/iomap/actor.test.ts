@@ -88,7 +88,7 @@ test('reading an encrypted file fails, and so does a broken tree', t => {
 	});
 });
 
-test('inline data longer than the inode holds is an error, not zeros', t => {
+test('inline data without its attribute is an error, not zeros', t => {
 	const image = new TinyImage({features: ['extent', 'inline_data']});
 	image.setInode(file, {i_mode: 0o100644, i_flags: inodeFlags.inlineData, i_size_lo: 100});
 	const {mapper, inode} = open(image);

@@ -152,13 +152,6 @@ export const inodeFindings = {
 		explanation: 'The attribute system.data must be there, even when it is empty.',
 		e2fsck: ['p1.inline-data-no-attr'],
 	},
-	CHECK_INLINE_SHORT: {
-		severity: 'warning',
-		sentence: 'inode {inode} is {found} bytes long, and keeps {expected} of them in itself',
-		explanation:
-			'The size or the contents are damaged. The kernel reads zeros for what is missing, ext4box refuses to read the file, and e2fsck leaves it as it is.',
-		e2fsck: [],
-	},
 	CHECK_EXTENTS_WITHOUT_FEATURE: {
 		severity: 'error',
 		sentence: 'inode {inode} has extents, though the extent feature is off',
