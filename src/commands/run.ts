@@ -28,7 +28,8 @@ EXT4BOX_MOUNT where the mount is. In the namespace there is one user and one gro
 files are shown as yours, unless a mapping is asked for (owners that are not you show as 65534).
 
   --at DIR            mount there instead of in a new place; any directory will do, not only your own
-  --ro                mount read-only (else writable, where the image may be written to)
+  --ro                mount read-only (else writable, where the image may be written to; where it may
+                      not, that is said)
   --partition N, --offset BYTES
                       where on the disk the file system is
   -o OPTIONS          mount options, as for "ext4box mount"
@@ -116,7 +117,8 @@ async function runCommand(
 	const mountpoint = isTemporary ? makeDirectory() : await prepareMountpoint(at, programs, false);
 	const onReady = ({device}: Mounted): void => {
 		if (warning !== null) log.warn(warning);
-		if (reason !== null) log.info(`mounted read-only: ${reason}`);
+		// Nobody asked for it: COMMAND may be about to write.
+		if (reason !== null) log.warn(`mounted read-only: ${reason} (--ro silences this line)`);
 		log.info(`mounted on ${mountpoint} in a namespace (${device})`);
 	};
 	try {

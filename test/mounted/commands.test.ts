@@ -459,6 +459,24 @@ for (const [title, user, reason] of who) {
 	);
 }
 
+runs('run says that it mounts read-only where nobody has asked for that', async (t, playground) => {
+	chmodSync(playground.image, 0o444);
+	const command = ['--', 'cat', 'hello'];
+	const unasked = await ext4box(playground, 'serve', 'run', 'disk.img', ...command);
+	t.is(
+		unasked.err,
+		'ext4box: warning: mounted read-only: you may not write to it (--ro silences this line)\n',
+	);
+	t.is(unasked.out, 'hello\n');
+	t.is(unasked.code, 0);
+	for (const asked of [['--ro'], ['-o', 'ro']]) {
+		t.is((await ext4box(playground, 'serve', 'run', 'disk.img', ...asked, ...command)).err, '');
+	}
+	const refused = await ext4box(playground, 'serve', 'run', 'disk.img', '-o', 'rw', ...command);
+	t.is(refused.code, 1);
+	t.regex(refused.err, /can't be mounted for writing: you may not write to it/);
+});
+
 runs('run --at: the working directory stays, the outside sees no mount', async (t, playground) => {
 	const script = 'pwd; cat mnt/hello; echo ready; read line';
 	const child = start(
