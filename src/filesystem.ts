@@ -107,6 +107,18 @@ export class FileSystem {
 	}
 
 	/**
+	 * Why something that was called written is not in the image; undefined: nothing is lost. A volume that
+	 * only became read-only has committed what was done before: there the page cache alone can hold more.
+	 */
+	get loss(): Error | undefined {
+		const {volume, hasRefusedData} = this.#served;
+		const {transactions} = volume;
+		// What an ioctl has shut down was wanted so.
+		if (this.isShutDown || transactions === undefined) return undefined;
+		return transactions.isAborted || hasRefusedData ? transactions.failure : undefined;
+	}
+
+	/**
 	 * A request, or what falls due by itself, has failed. Damage is noted in the image; where nothing is
 	 * written any more from now on, a kernel that moves data itself is told to ask before it writes.
 	 */

@@ -183,8 +183,6 @@ function serve(config: ServerConfig, opened: Opened): number {
 		writeError(`ext4box: ${printable(config.imageName)}: ${lines.join('\n')}\n`);
 	};
 	const faults = new Faults(say, Date.now);
-	// A recovery that met damage: from then on nobody can write, and nothing can be lost.
-	const failureBefore = config.startsReadOnly ? volume.transactions?.failure : undefined;
 	const {orphanProblem} = volume;
 	if (orphanProblem !== undefined) {
 		say(`files without a name that a crash has left were not all freed: ${oneLine(orphanProblem)}`);
@@ -273,9 +271,8 @@ function serve(config: ServerConfig, opened: Opened): number {
 	connection.serve();
 	const status = bringHome(volume, fileSystem, say);
 	device.close();
-	// What an ioctl has shut down was wanted so.
-	const failure = fileSystem.isShutDown ? undefined : volume.transactions?.failure;
-	return failure === failureBefore || failure === undefined ? status : exitStatusOf(failure);
+	const {loss} = fileSystem;
+	return loss === undefined ? status : exitStatusOf(loss);
 }
 
 /**

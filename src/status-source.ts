@@ -36,6 +36,7 @@ function writingOf({config, volume, fileSystem}: StatusSource): Writing {
 		commitSeconds: config.commitSeconds,
 		failure: transactions?.failure?.message ?? null,
 		isShutDown: fileSystem.isShutDown,
+		hasLoss: fileSystem.loss !== undefined,
 		...fileSystem.counts(),
 	};
 }

@@ -91,6 +91,8 @@ export type Writing = {
 	readonly failure: string | null;
 	/** By EXT4_IOC_SHUTDOWN: that is the failure then, and all that was written before it is there. */
 	readonly isShutDown: boolean;
+	/** Because of the failure something that was called written is not in the image. */
+	readonly hasLoss: boolean;
 	/** Inodes that the kernel knows, and of those the ones that have no name any more. */
 	readonly knownInodes: number;
 	readonly linklessInodes: number;

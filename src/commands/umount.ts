@@ -155,14 +155,12 @@ function givenUp(why: string): string {
 	return `not all that was written is in the image: writing was given up (${why})`;
 }
 
-/** Why a writable mount no longer writes; null where it does, or does not answer. */
+/** What a writable mount has lost by now; null: nothing, or it does not answer. */
 async function findLoss(mount: Mount): Promise<string | null> {
 	if (mount.options.includes('ro')) return null;
 	const answer = await askStatus(mount.path);
 	const writing = answer.kind === 'answered' ? answer.status.writing : null;
-	// Who shut it down wanted it so, and what was written by then is in the image.
-	const failure = writing?.isShutDown === true ? null : (writing?.failure ?? null);
-	return failure === null ? null : givenUp(failure);
+	return writing?.hasLoss === true ? givenUp(writing.failure ?? 'it is not known why') : null;
 }
 
 /** Nobody should sit before a command that says nothing for longer. */

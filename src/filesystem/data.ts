@@ -100,6 +100,7 @@ export function dataHandlers(served: Served): Handlers {
 	 */
 	const noteLost = (nodeId: number, error: unknown): void => {
 		nodes.noteLostWrite(inodeOfNode(nodeId), errnoOf(error));
+		served.noteRefusedData(error);
 		served.invalidateAttributes(nodeId);
 	};
 
@@ -112,13 +113,14 @@ export function dataHandlers(served: Served): Handlers {
 			if (bytes.length !== request.u32(at.size)) return -errno.EINVAL;
 			const flags = request.u32(at.write_flags);
 			const isCached = (flags & writeFlags.cache) !== 0;
-			const inode = nodes.read(number);
-			assertAllowed(inode, position, bytes.length, isCached);
-			// Of what comes from the page cache nobody knows who wrote it: it counts as the owner's.
-			const uid = isCached ? inode.uid : request.uid;
-			const options = {mayUseReserved: served.mayUseReserved(uid)};
+			let inode: Inode;
 			let done = 0;
 			try {
+				inode = nodes.read(number);
+				assertAllowed(inode, position, bytes.length, isCached);
+				// Of what comes from the page cache nobody knows who wrote it: it counts as the owner's.
+				const uid = isCached ? inode.uid : request.uid;
+				const options = {mayUseReserved: served.mayUseReserved(uid)};
 				done = writeFile(mapper, number, position, bytes, options);
 				// The page cache takes a short write for a whole one: it is told why the rest failed.
 				while (isCached && done < bytes.length) {

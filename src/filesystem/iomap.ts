@@ -160,9 +160,9 @@ export class IomapService {
 				if (!this.isMoved(inode)) return -errno.EINVAL;
 				// Nobody knows whose data the page cache writes out: it counts as the owner's.
 				const uid = question.purpose === 'write' ? request.uid : inode.uid;
-				const mapping = this.#server.begin(question, {
-					mayUseReserved: this.#served.mayUseReserved(uid),
-				});
+				const options = {mayUseReserved: this.#served.mayUseReserved(uid)};
+				const begin = () => this.#server.begin(question, options);
+				const mapping = question.purpose === 'writeback' ? this.#takingIn(begin) : begin();
 				return dialect.writeBegin(reply.view, payloadAt, this.#placed(mapping), this.#device);
 			},
 
@@ -173,7 +173,7 @@ export class IomapService {
 				const notice = dialect.readIoend(request.view, bodyAt);
 				if (notice.inode !== inodeOfNode(request.nodeId)) return -errno.EINVAL;
 				if (!this.#served.nodes.isKnown(notice.inode)) return -errno.ESTALE;
-				const sizeBytes = this.#server.ioend(notice);
+				const sizeBytes = this.#takingIn(() => this.#server.ioend(notice));
 				this.#served.settle(this.#served.nodes.read(notice.inode));
 				return dialect.writeIoend(reply.view, payloadAt, sizeBytes);
 			},
@@ -199,6 +199,16 @@ export class IomapService {
 				return 0;
 			},
 		};
+	}
+
+	/** For data that the kernel has called written. */
+	#takingIn<T>(action: () => T): T {
+		try {
+			return action();
+		} catch (error) {
+			this.#served.noteRefusedData(error);
+			throw error;
+		}
 	}
 
 	#config(): Config {

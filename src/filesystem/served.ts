@@ -46,6 +46,7 @@ export class Served {
 	/** Undefined where it is not even offered to the kernel. */
 	readonly iomap: IomapService | undefined;
 	#agreed: ReadonlySet<InitFlag> = new Set();
+	#hasRefusedData = false;
 
 	constructor(volume: Volume, options: FileSystemOptions) {
 		this.volume = volume;
@@ -115,6 +116,18 @@ export class Served {
 		this.volume.transactions?.sync();
 		// What the kernel has written itself may need no transaction.
 		if (this.iomap?.isOn === true) this.volume.device.flush();
+	}
+
+	/** Data was refused that the kernel had taken in and called written. */
+	get hasRefusedData(): boolean {
+		return this.#hasRefusedData;
+	}
+
+	/** `error` kept data from the image that the kernel has called written. */
+	noteRefusedData(error: unknown): void {
+		// A full disk, a quota, a file's limits: the file system itself has lost nothing.
+		const isLimit = error instanceof FileError && error.code !== 'EROFS';
+		if (!isLimit) this.#hasRefusedData = true;
 	}
 
 	/** The kernel forgets `count` of the times that it was told of `inode`. */

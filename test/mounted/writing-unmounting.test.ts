@@ -5,6 +5,7 @@ import path from 'node:path';
 import {askStatus} from '../../src/mount/ask-status.ts';
 import {mountAt} from '../../src/mount/mounts.ts';
 import {until} from '../support/mounting.ts';
+import type {WritableImage} from '../support/writable-mount.ts';
 import {codeOf, makeTree, writes} from '../support/writing-tests.ts';
 
 writes('SIGTERM: what is held open is written out, and all is brought home', async (t, place) => {
@@ -39,6 +40,49 @@ writes('a lazy unmount ends when the last file is closed', async (t, place) => {
 	t.is(fs.readFileSync(place.at('held'), 'utf8'), 'still written');
 	place.umount();
 });
+
+/** Holds a directory `bad` with a block that is none; damage ends all writing. */
+const damaged = {format: ['-t', 'ext4', '-O', 'metadata_csum', '-e', 'remount-ro']};
+
+function damage(place: WritableImage): void {
+	for (const command of ['mkdir bad', 'zap_block -f /bad -p 0x5a 0']) {
+		execFileSync('debugfs', ['-w', '-R', command, place.image], {stdio: 'ignore'});
+	}
+}
+
+writes(
+	'where damage ended all writing, and all that was written is there, umount tells of no loss',
+	(t, place) => {
+		damage(place);
+		for (const args of [[], ['--lazy']]) {
+			place.mount();
+			place.sh('echo text >"file $#"; sync -f .; if ls bad; then exit 1; fi');
+			t.throws(() => place.sh('touch new'), {message: /Read-only file system/});
+			const {status, stderr} = place.cli('umount', place.mountpoint, ...args);
+			t.is(stderr, '');
+			t.is(status, 0);
+			execFileSync('debugfs', ['-w', '-R', 'ssv state 1', place.image], {stdio: 'ignore'});
+		}
+	},
+	damaged,
+);
+
+writes(
+	'where damage keeps what the page cache holds from the image, umount tells of the loss',
+	(t, place) => {
+		damage(place);
+		place.mount();
+		// What is closed is written out at once.
+		const descriptor = fs.openSync(place.at('file'), 'w');
+		fs.writeSync(descriptor, 'text');
+		t.throws(() => fs.readdirSync(place.at('bad')));
+		codeOf(() => fs.closeSync(descriptor));
+		const {status, stderr} = place.cli('umount', place.mountpoint);
+		t.regex(stderr, /is unmounted, but not all that was written is in the image/);
+		t.is(status, 1);
+	},
+	damaged,
+);
 
 writes('umount(8) waits for the last commit, by way of its helper', (t, place) => {
 	const helper = '/sbin/umount.fuse.ext4box';
