@@ -35,7 +35,8 @@ import {
 import {asOrdinaryUser, listingMilliseconds, MountedImage} from './mounted-listing.ts';
 
 const selection = [...oneOfEachKind, 'ext4-unknown-incompat', 'ext4-unknown-rocompat'];
-const mountedSelection = ['ext3-dirty-1k', 'ext4-alltogether'];
+/** The last is for those who can't make the others. */
+const mountedSelection = ['ext3-dirty-1k', 'ext4-alltogether', 'ext4-eainode-inline-1k'];
 
 const refusals: {readonly [name: string]: readonly [code: string, feature: string]} = {
 	'ext4-external-journal': ['EXT4_UNSUPPORTED_EXTERNAL_JOURNAL', 'external journal'],
