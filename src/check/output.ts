@@ -50,7 +50,10 @@ export class TextWriter implements FindingsWriter {
 		let all = 0;
 		for (const count of summary.codes.values()) all += count;
 		if (all > this.#count) {
-			printLine(`… and ${countOf(all - this.#count, 'finding')} more, which --max-findings shows`);
+			const rest = all - this.#count;
+			printLine(
+				`… and ${countOf(rest, 'finding')} more, those of a range counted one by one: a larger --max-findings shows ${rest === 1 ? 'it' : 'them'}`,
+			);
 		}
 		for (const {pass, why} of summary.givenUp) {
 			printLine(`${name}: not finished, pass ${pass}: ${printable(why)}`);

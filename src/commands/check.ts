@@ -38,7 +38,7 @@ Options:
   --json             one document for programs; see docs/check.md
   --json=lines       one object a line, as findings come
   --sarif            a log in SARIF 2.1.0, for code hosts and viewers
-  --max-findings N   print no more than N findings, and count the rest (10000)
+  --max-findings N   print no more than N findings, a range being one, and count the rest (10000)
   --jobs N           threads that scan inode tables (one a core for large images, at most 4)
   --live             check even an image that is in use, which may look damaged for it; no command
                      to repair it is told then
