@@ -66,11 +66,20 @@ function found(steps: readonly Step[], root: Inode): Found {
 	return {inode: last?.inode ?? root, path, name: last?.name ?? new Uint8Array()};
 }
 
-/** The inode that `<N>` names, as in debugfs(8); undefined for any other path. */
+/**
+ * The inode that `<N>` names, as in debugfs(8); undefined for any other path. Throws `FileError` ENOENT
+ * for a number that no inode has: the asker's mistake, not the image's.
+ */
 function inodeByNumber(volume: Volume, path: Uint8Array): Found | undefined {
 	const match = /^<([0-9]{1,10})>$/.exec(Buffer.from(path).toString('latin1'));
 	if (match === null) return undefined;
-	const inode = volume.readReservedInode(Number(match[1]));
+	const number = Number(match[1]);
+	const {inodeCount} = volume.geometry;
+	if (number < 1 || number > inodeCount) {
+		const message = `there is no inode ${number}: those of this file system are 1 to ${inodeCount}`;
+		throw new FileError('ENOENT', message);
+	}
+	const inode = volume.readReservedInode(number);
 	return {inode, path, name: new Uint8Array()};
 }
 

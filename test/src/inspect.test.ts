@@ -362,7 +362,11 @@ test('stat shows a link itself, and an inode by its number', t => {
 	t.like(root, {inode: 2, type: 'directory'});
 	const {stdout} = run(['stat', image.path, '/text']);
 	t.regex(stdout, /^Flags: +ide \(immutable, noDump, extents\)$/m);
-	t.regex(run(['stat', image.path, '<99999>']).stderr, /\[EXT4_BAD_INODE_NUMBER\]/);
+	for (const number of ['0', '99999', '9999999999']) {
+		const {status, stderr} = run(['ls', image.path, `<${number}>`]);
+		t.is(status, 1);
+		t.regex(stderr, new RegExp(`there is no inode ${number}: .* are 1 to \\d+ \\[ENOENT\\]\n$`));
+	}
 });
 
 type Extents = {
