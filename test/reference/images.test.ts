@@ -35,8 +35,7 @@ import {
 import {asOrdinaryUser, listingMilliseconds, MountedImage} from './mounted-listing.ts';
 
 const selection = [...oneOfEachKind, 'ext4-unknown-incompat', 'ext4-unknown-rocompat'];
-/** The last is for those who can't make the others. */
-const mountedSelection = ['ext3-dirty-1k', 'ext4-alltogether', 'ext4-eainode-inline-1k'];
+const mountedSelection = ['ext3-dirty-1k', 'ext4-alltogether'];
 
 const refusals: {readonly [name: string]: readonly [code: string, feature: string]} = {
 	'ext4-external-journal': ['EXT4_UNSUPPORTED_EXTERNAL_JOURNAL', 'external journal'],

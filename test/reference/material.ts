@@ -34,7 +34,6 @@ export type ReferenceImage = {
 	readonly ref: string | null;
 	readonly features: string;
 	readonly blockSize: number;
-	readonly populated: 'kernel' | 'debugfs';
 	readonly listed: 'kernel' | 'debugfs' | null;
 	readonly expect: 'clean' | 'replay' | 'orphans' | 'error';
 };
@@ -75,16 +74,7 @@ export function findImages(names: readonly string[] | undefined): ReferenceImage
 	const missing = wanted.filter(name => !has.has(name));
 	if (given !== undefined) for (const name of missing) leftOut.set(name, `it is not in ${given}`);
 	else if (missing.length > 0) make(missing);
-	const asked = readManifest().filter(image => names === undefined || names.includes(image.name));
-	const unsound = asked.filter(isUnsound);
-	for (const {name} of unsound)
-		leftOut.set(name, 'debugfs makes a damaged one, needs a kernel mount');
-	return asked.filter(image => !unsound.includes(image));
-}
-
-/** For a hole debugfs sets no more than the size, also of a file whose data are inline: that file is damaged. */
-function isUnsound(image: ReferenceImage): boolean {
-	return image.name === 'ext4-alltogether' && image.populated === 'debugfs';
+	return readManifest().filter(image => names === undefined || names.includes(image.name));
 }
 
 function listNames(): string[] {
