@@ -103,7 +103,7 @@ export function decideAccess(image: string, options: MountOptions): Access {
 	if (reason !== null && access === 'rw') throw refusal(image, reason);
 	if (reason !== null && isRecovered && needsRecovery(image, options)) {
 		throw new CliError(
-			`${image}: can't be opened for writing, which option recover takes to bring home what a crash has left in it: ${reason.text} (without that option it is shown as if it were) [${reason.code}]`,
+			`${image}: a crash has left something to recover in it, but it can't be written to: ${reason.text}; without option recover it is shown as it would be then [${reason.code}]`,
 		);
 	}
 	if (reason !== null) return readOnly(image, access === 'ro' ? null : reason.text);

@@ -158,7 +158,10 @@ writes(
 		for (const options of ['ro,recover', 'recover']) {
 			const {status, stderr} = place.cli('mount', place.image, place.mountpoint, '-o', options);
 			t.is(status, 1);
-			t.regex(stderr, /opened for writing, which option recover takes .*: you may not write to it/);
+			t.regex(
+				stderr,
+				/a crash has left something .*, but it can't be written to: you may not write to it;/,
+			);
 		}
 		t.is(mountAt(place.mountpoint), null);
 	},
