@@ -285,10 +285,13 @@ export function findOtherNamespaces(device: string): {pid: number; name: string}
 	});
 }
 
-/** Who has a file open for writing below `path`, as far as the caller may see. */
+/**
+ * Who has a file open for writing below `path`, as far as the caller may see. Not this process: a
+ * descriptor that it was started with it does not write to.
+ */
 export function findWriters(path: string): {pid: number; name: string}[] {
 	return readdirSync('/proc')
-		.filter(entry => /^\d+$/.test(entry) && isWriter(entry, path))
+		.filter(entry => /^\d+$/.test(entry) && Number(entry) !== process.pid && isWriter(entry, path))
 		.map(entry => ({pid: Number(entry), name: readProc(entry, 'comm')?.trimEnd() ?? '?'}));
 }
 

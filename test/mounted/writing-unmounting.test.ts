@@ -101,6 +101,17 @@ writes('umount(8) waits for the last commit, by way of its helper', (t, place) =
 	}
 });
 
+writes('remount,ro names who writes, and not itself', (t, place) => {
+	place.mount();
+	const cli = path.join(import.meta.dirname, '../../src/cli.ts');
+	const remount = `'${process.execPath}' '${cli}' mount -o remount,ro '${place.mountpoint}' 2>&1`;
+	const said = place.sh(`exec 3>file; echo $$; ${remount} || echo $?`);
+	const [shell, message, status] = said.split('\n');
+	t.is(status, '1');
+	t.regex(message ?? '', new RegExp(`files are open for writing by sh \\(${shell}\\)$`));
+	place.umount();
+});
+
 writes('remount,ro and back do what they say', async (t, place) => {
 	place.mount();
 	place.sh('umask 0; echo 1 > file; mkdir d; chmod 777 . d');
