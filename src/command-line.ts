@@ -72,6 +72,12 @@ function withNegativeNumbers(args: readonly string[], options: Options): string[
 	});
 }
 
+/** What Node's parser says, without its advice, and beginning as all messages do: small. */
+export function parserSentence({message}: Error): string {
+	const [first = ''] = message.split(/\. |\.$|\n/);
+	return first.charAt(0).toLowerCase() + first.slice(1);
+}
+
 /** What is wrong with the arguments, for which Node has more than one line. */
 function sentenceOf(args: readonly string[], options: Options, error: Error): string {
 	const wanting = optionsIn(args, options).find(
@@ -80,7 +86,7 @@ function sentenceOf(args: readonly string[], options: Options, error: Error): st
 			(value === undefined || (!isInline && value.startsWith('-') && value !== '-')),
 	);
 	if (wanting === undefined || !('code' in error) || error.code !== badValue) {
-		return error.message.split(/\. |\.$|\n/)[0] ?? '';
+		return parserSentence(error);
 	}
 	const {rawName, value} = wanting;
 	if (value === undefined) return `${rawName} wants a value`;

@@ -17,6 +17,7 @@ import {
 	isExt4box,
 	type Mount,
 	mountAt,
+	notMounted,
 	probe,
 	resolveMountpoint,
 	type Supervisor,
@@ -88,7 +89,7 @@ function findMount(directory: string): Mount {
 	}
 	const mount = mountAt(path);
 	if (mount === null) {
-		throw new CliError(`nothing is mounted on ${path}`);
+		throw notMounted(path);
 	}
 	if (!isExt4box(mount)) {
 		throw new CliError(`the mount on ${path} is not ext4box's: its type is ${mount.type}`);

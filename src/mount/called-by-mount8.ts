@@ -4,6 +4,7 @@
  */
 import {parseArgs} from 'node:util';
 import {UsageError} from '../cli-error.ts';
+import {parserSentence} from '../command-line.ts';
 
 export type Call = {
 	readonly source: string;
@@ -74,7 +75,7 @@ function parse(args: readonly string[]) {
 	} catch (error) {
 		const isParser = error instanceof TypeError && 'code' in error;
 		if (!isParser) throw error;
-		throw new UsageError(`${error.message.split('. ')[0] ?? error.message}; ${see}`);
+		throw new UsageError(`${parserSentence(error)}; ${see}`);
 	}
 }
 

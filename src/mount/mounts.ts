@@ -1,4 +1,4 @@
-import {readdirSync, readFileSync, readlinkSync, realpathSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync, readlinkSync, realpathSync} from 'node:fs';
 import {stat} from 'node:fs/promises';
 import {basename, dirname, isAbsolute, join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
@@ -113,6 +113,13 @@ export function resolveMountpoint(given: string, mounts: readonly Mount[] = read
 		path = isAbsolute(target) ? target : join(parent, target);
 	}
 	throw new CliError(`${given}: too many symbolic links`);
+}
+
+/** Of a `path` that `mountAt` knows no mount of. */
+export function notMounted(path: string): CliError {
+	return new CliError(
+		existsSync(path) ? `nothing is mounted on ${path}` : `${path}: does not exist`,
+	);
 }
 
 function linkTarget(path: string): string | null {

@@ -5,7 +5,14 @@
 import {closeSync, constants, openSync} from 'node:fs';
 import {CliError} from '../cli-error.ts';
 import {remountIoctl, remountRequest} from '../status.ts';
-import {findWriters, isExt4box, type Mount, mountAt, resolveMountpoint} from './mounts.ts';
+import {
+	findWriters,
+	isExt4box,
+	type Mount,
+	mountAt,
+	notMounted,
+	resolveMountpoint,
+} from './mounts.ts';
 
 // mount(2); the same on every machine.
 const flags = {
@@ -37,7 +44,7 @@ function findMount(directory: string): Mount {
 		throw new CliError(`${directory}: ${error.code === 'ENOENT' ? 'does not exist' : error.code}`);
 	}
 	const mount = mountAt(path);
-	if (mount === null) throw new CliError(`nothing is mounted on ${path}`);
+	if (mount === null) throw notMounted(path);
 	if (!isExt4box(mount)) {
 		throw new CliError(`the mount on ${path} is not ext4box's: its type is ${mount.type}`);
 	}

@@ -51,7 +51,7 @@ const wrongUsage: readonly (readonly [string, readonly string[], RegExp])[] = [
 	['no command', [], /which command/],
 	['an unknown command', ['frobnicate'], /there is no command "frobnicate"; see "ext4box help"/],
 	['a mistyped command', ['exract'], /did you mean "extract"/],
-	['an unknown option', ['ls', '--frob', 'x'], /Unknown option '--frob'; see "ext4box help ls"/],
+	['an unknown option', ['ls', '--frob', 'x'], /unknown option '--frob'; see "ext4box help ls"/],
 	['a missing image', ['info'], /IMAGE is missing/],
 	['a missing path', ['cat', 'x'], /PATH is missing/],
 	['an argument too many', ['info', 'a', 'b'], /"b" is one argument too many/],

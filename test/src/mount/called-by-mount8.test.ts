@@ -56,7 +56,7 @@ const refused: [string, string[], RegExp][] = [
 	['nothing', [], /SOURCE is missing/],
 	['no directory', ['/dev/loop0'], /DIR is missing/],
 	['a third operand', [...places, 'more'], /"more" is one argument too many/],
-	['an unknown flag', [...places, '-q'], /Unknown option '-q'/],
+	['an unknown flag', [...places, '-q'], /unknown option '-q'/],
 	['another namespace', [...places, '-N', '/proc/1/ns/mnt'], /another namespace/],
 	['a type of another’s', [...places, '-t', 'ext4'], /"ext4" is not fuse.ext4box/],
 	['options in a type', [...places, '-t', 'fuse.ext4,allow_other'], /is not fuse.ext4box/],
