@@ -278,7 +278,7 @@ mounts('what can not be mounted is named, with exit status 1', async (t, playgro
 		[['/dev/null', 'mnt', '-r'], /: \/dev\/null: .* \[IMAGE_NOT_A_FILE\]/],
 		[['/proc/self/stat', 'mnt', '-r'], /a file on a disk, or a block device \[IMAGE_NOT_A_FILE\]/],
 		[['loop', 'mnt', '-r'], /too many symbolic links .* \[IMAGE_NOT_OPENED\]/],
-		[['disk.img', 'absent'], /absent: does not exist: make it with mkdir/],
+		[['disk.img', 'absent'], /absent does not exist: make it with mkdir/],
 		[['disk.img', 'file'], /file is not a directory/],
 		[['disk.img', 'file/mnt'], /not a directory/],
 		[['disk.img', '/usr'], /holds what the server itself needs/],
@@ -298,7 +298,7 @@ mounts('what can not be mounted is named, with exit status 1', async (t, playgro
 mounts('what can not be unmounted is named', async (t, playground) => {
 	const cases: [string, RegExp][] = [
 		['mnt', /nothing is mounted on/],
-		['absent', /: \S+\/absent does not exist\n$/],
+		['absent', /: \S+\/absent: does not exist\n$/],
 		['absent/mnt', /: absent\/mnt: does not exist\n$/],
 		['/proc', /not ext4box's: its type is proc/],
 	];
