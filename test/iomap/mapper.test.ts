@@ -8,6 +8,7 @@ import {corruptBy} from '../support/corrupt.ts';
 import {firstFile, openWithFiles} from '../support/file-volume.ts';
 import type {MadeVolume} from '../support/made-volume.ts';
 import {TinyImage, writeLeaf} from '../support/tiny-image.ts';
+import {addXattrs} from '../support/tiny-xattr.ts';
 
 const file = 12;
 
@@ -48,9 +49,22 @@ test('the contents of an encrypted file are not read, but where they lie may be 
 	t.is(begin(image, 1024, 'report').kind, 'mapped');
 });
 
-test('data in the inode is one mapping up to the end of the file, then holes', t => {
+function imageWithInlineData(sizeBytes: number): TinyImage {
 	const image = new TinyImage({features: ['extent', 'inline_data']});
-	image.setInode(file, {i_mode: 0o100644, i_flags: inodeFlags.inlineData, i_size_lo: 50});
+	image.setInode(file, {i_mode: 0o100644, i_flags: inodeFlags.inlineData, i_size_lo: sizeBytes});
+	addXattrs(image, file, [{index: 7, name: 'data', value: ''}]);
+	return image;
+}
+
+test('data in the inode is one mapping up to the end of what is kept, then a hole', t => {
+	const image = imageWithInlineData(3000);
+	t.deepEqual(begin(image, 0), {kind: 'inline', offset: 0, length: 60});
+	t.deepEqual(begin(image, 60), {kind: 'hole', offset: 0, length: 3072});
+	t.deepEqual(begin(image, 2999), {kind: 'hole', offset: 2048, length: 1024});
+});
+
+test('data in the inode is one mapping up to the end of the file, then holes', t => {
+	const image = imageWithInlineData(50);
 	t.deepEqual(begin(image, 0), {kind: 'inline', offset: 0, length: 50});
 	t.deepEqual(begin(image, 49), {kind: 'inline', offset: 0, length: 50});
 	t.deepEqual(begin(image, 50), {kind: 'hole', offset: 0, length: 1024});
