@@ -6,9 +6,10 @@ import type {ExecutionContext} from 'ava';
 import {errno} from '../../../src/errno.ts';
 import type {IomapKernel, Node} from '../../support/iomap-kernel/kernel.ts';
 import {type IomapMount, mountIomap} from '../../support/iomap-kernel/mounted.ts';
-import {KernelError} from '../../support/iomap-kernel/wire.ts';
+
 import {mke2fs} from '../../support/made-volume.ts';
 import {missing, testUnless} from '../../support/skip.ts';
+import {errnoOf} from './cases/kit.ts';
 
 const why = missing('mke2fs') ?? missing('e2fsck');
 const image = why === undefined ? mke2fs(['-t', 'ext4', '-b', '1024'], '8M') : new Uint8Array(0);
@@ -38,16 +39,6 @@ function makeTree({kernel}: IomapMount): Tree {
 }
 
 const content = new Uint8Array(3000).fill(7);
-
-function errnoOf(action: () => unknown): number {
-	try {
-		action();
-		return 0;
-	} catch (error) {
-		if (error instanceof KernelError) return error.errno;
-		throw error;
-	}
-}
 
 function ends(t: ExecutionContext, mount: IomapMount): void {
 	t.is(mount.end(), undefined);
