@@ -6,7 +6,6 @@ import type {ExecutionContext} from 'ava';
 import {errno} from '../../../src/errno.ts';
 import type {IomapKernel, Node} from '../../support/iomap-kernel/kernel.ts';
 import {type IomapMount, mountIomap} from '../../support/iomap-kernel/mounted.ts';
-
 import {mke2fs} from '../../support/made-volume.ts';
 import {missing, testUnless} from '../../support/skip.ts';
 import {errnoOf} from './cases/kit.ts';
